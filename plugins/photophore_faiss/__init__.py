@@ -1,0 +1,1 @@
+"""Nearest-neighbour indexes of Photophore, by faiss: inner product over unit vectors."""

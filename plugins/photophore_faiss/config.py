@@ -1,0 +1,118 @@
+"""Options of the faiss indexes. Fields marked "build" take effect when a database is built, the others at every search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from photophore.errors import UsageError
+
+
+def _option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
+    metadata: dict[str, Any] = {"help": help_text}
+    if choices:
+        metadata["choices"] = choices
+    return field(default=default, metadata=metadata)
+
+
+def _check_at_least(config: object, **lowest: int) -> None:
+    """Raise `UsageError` for the first field of ``config`` below its lowest value."""
+    for name, bound in lowest.items():
+        value = getattr(config, name)
+        if value < bound:
+            raise UsageError(f"index option {name}={value}: give a whole number of at least {bound}")
+
+
+def _check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise UsageError(f"index option {name}={value!r}: choose one of {', '.join(choices)}")
+
+
+_K = "neighbours returned for each searched vector"
+_STRIDE = "search every stride-th residue of a protein, beginning with its first; 1 searches all"
+_MMAP = "map the index file instead of reading it: starts at once and is shared between processes, searches slower when cold"
+_SEED = "build: seed of the clustering"
+_TRAIN = "build: vectors used for training, 0 = all that the clustering wants (256 a list); fewer is faster"
+_NLIST = "build: inverted lists, 0 = the power of two near 2 sqrt(vectors)"
+_NPROBE = "inverted lists searched for each vector: more finds more and costs more"
+_REFINE = "build: keep the vectors a second time for rescoring, none, sq8 (8 bits a dimension) or fp16"
+_REFINE_FACTOR = "neighbours fetched for rescoring, as a multiple of k; only with refine"
+
+CODES = ("sq8", "sq4", "fp16", "pq")
+REFINES = ("none", "sq8", "fp16")
+
+
+@dataclass(frozen=True, slots=True)
+class FlatConfig:
+    """Exact search among all vectors."""
+
+    k: int = _option(16, _K)
+    stride: int = _option(1, _STRIDE)
+    mmap: bool = _option(False, _MMAP)
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, k=1, stride=1)
+
+
+@dataclass(frozen=True, slots=True)
+class IvfConfig:
+    """Inverted lists of scalar- or product-quantised residuals."""
+
+    k: int = _option(16, _K)
+    stride: int = _option(3, _STRIDE)
+    nprobe: int = _option(8, _NPROBE)
+    nlist: int = _option(0, _NLIST)
+    code: str = _option("sq8", "build: how a vector is stored, sq8, sq4, fp16 or pq", CODES)
+    pq_m: int = _option(16, "build: sub-quantisers of a vector, with code=pq; must divide its length")
+    pq_nbits: int = _option(8, "build: bits of each sub-quantiser, 4 to 12, with code=pq")
+    refine: str = _option("none", _REFINE, REFINES)
+    refine_factor: int = _option(4, _REFINE_FACTOR)
+    train_vectors: int = _option(0, _TRAIN)
+    seed: int = _option(1234, _SEED)
+    mmap: bool = _option(False, _MMAP)
+
+    def __post_init__(self) -> None:
+        _check_at_least(
+            self, k=1, stride=1, nprobe=1, nlist=0, pq_m=1, pq_nbits=4, refine_factor=1, train_vectors=0, seed=0
+        )
+        _check_choice(self, "code", CODES)
+        _check_choice(self, "refine", REFINES)
+        if self.pq_nbits > 12:
+            raise UsageError(f"index option pq_nbits={self.pq_nbits}: give 4 to 12")
+
+
+@dataclass(frozen=True, slots=True)
+class FastScanConfig:
+    """Inverted lists of 4-bit product-quantised residuals, scanned in registers."""
+
+    k: int = _option(16, _K)
+    stride: int = _option(3, _STRIDE)
+    nprobe: int = _option(8, _NPROBE)
+    nlist: int = _option(0, _NLIST)
+    pq_m: int = _option(32, "build: 4-bit sub-quantisers of a vector; must divide its length")
+    refine: str = _option("sq8", _REFINE, REFINES)
+    refine_factor: int = _option(4, _REFINE_FACTOR)
+    train_vectors: int = _option(0, _TRAIN)
+    seed: int = _option(1234, _SEED)
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, k=1, stride=1, nprobe=1, nlist=0, pq_m=1, refine_factor=1, train_vectors=0, seed=0)
+        _check_choice(self, "refine", REFINES)
+
+
+@dataclass(frozen=True, slots=True)
+class HnswConfig:
+    """A navigable small-world graph over full vectors."""
+
+    k: int = _option(16, _K)
+    stride: int = _option(3, _STRIDE)
+    ef_search: int = _option(64, "vectors kept while walking the graph: more finds more and costs more")
+    m: int = _option(32, "build: links of each vector")
+    ef_construction: int = _option(80, "build: vectors kept while linking a new one")
+    parallel_build: bool = _option(
+        False, "build: link vectors with all threads; sooner, but two builds are then not the same graph"
+    )
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, k=1, stride=1, ef_search=1, m=2, ef_construction=1)

@@ -1,0 +1,252 @@
+"""The faiss indexes behind one class: build, search a stride of each protein's residues, save and load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from photophore.errors import DatabaseError, DataError
+from photophore.hookspecs import Runtime
+from photophore.types import Embeddings, Neighbours
+from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
+from photophore_faiss.structures import fast_scan_lists, inverted_lists, refined, unrefined
+
+FORMAT = "photophore-faiss-1"
+INDEX_FILE = "vectors.faiss"
+FACTS_FILE = "index.json"
+
+#: Vectors are searched in blocks of exactly these sizes, the last one padded: faiss takes another arithmetic for a
+#: few vectors than for many, and a protein's neighbours must not depend on how many others are in its batch.
+BLOCKS = (4096, 128)
+
+#: Vectors added at a time, so that a build needs little beside the vectors and the index.
+ADD_BLOCK = 1 << 17
+
+#: IVF fast-scan by lists with a reservoir: the one whose ties do not depend on the other vectors of a block.
+FASTSCAN_IMPLEMENTATION = 13
+
+Config = TypeVar("Config", FlatConfig, IvfConfig, FastScanConfig, HnswConfig)
+Vectors = npt.NDArray[np.float32]
+
+
+def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return which vectors of each protein are searched: positions 0, stride, 2 stride, ... of every protein.
+
+    Returns
+    -------
+    rows : ndarray, shape=(searched,), dtype=int64
+        Indices into ``Embeddings.values``.
+    positions : ndarray, shape=(searched,), dtype=int64
+        The same within each protein.
+    searched_offsets : ndarray, shape=(n + 1,), dtype=int64
+    """
+    lengths = np.diff(offsets)
+    counts = -(-lengths // stride)
+    searched_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    within = np.arange(searched_offsets[-1], dtype=np.int64) - np.repeat(searched_offsets[:-1], counts)
+    positions = within * stride
+    return np.repeat(offsets[:-1], counts) + positions, positions, searched_offsets
+
+
+class FaissIndex(Generic[Config]):
+    """Base of the faiss indexes: everything but how the structure is made and which knobs a search has."""
+
+    name: ClassVar[str]
+
+    def __init__(self, config: Config, runtime: Runtime) -> None:
+        self.config = config
+        self.threads = runtime.threads
+        self._index: Any = None
+        self._facts: dict[str, Any] = {}
+
+    def _make(self, vectors: Vectors) -> Any:
+        """Return a trained, empty faiss index for ``vectors``, shape=(rows, dim)."""
+        raise NotImplementedError
+
+    def _tune(self) -> None:
+        """Set the search knobs of the config on the faiss index."""
+
+    def build(self, embeddings: Embeddings) -> None:
+        """Take all vectors of a database; row ``i`` of ``embeddings.values`` becomes database row ``i``."""
+        if not len(embeddings.values):
+            raise DatabaseError(
+                f"index {self.name}: there are no vectors to index; give targets with at least one position"
+            )
+        faiss.omp_set_num_threads(self._build_threads())
+        vectors = np.ascontiguousarray(embeddings.values, dtype=np.float32)
+        self._index = self._make(vectors)
+        for start in range(0, len(vectors), ADD_BLOCK):
+            self._index.add(vectors[start : start + ADD_BLOCK])
+        self._facts = {
+            "format": FORMAT,
+            "index": self.name,
+            "encoder": embeddings.encoder,
+            "digest": embeddings.digest,
+            "dim": embeddings.dim,
+            "rows": len(vectors),
+        }
+        self._tune()
+
+    def search(self, embeddings: Embeddings) -> Neighbours:
+        """Return the nearest rows of every stride-th vector of each protein."""
+        self._check_fit(embeddings)
+        faiss.omp_set_num_threads(self.threads)
+        wanted, positions, offsets = strided_rows(embeddings.offsets, self.config.stride)
+        rows = np.empty((len(wanted), self.config.k), dtype=np.int64)
+        scores = np.empty((len(wanted), self.config.k), dtype=np.float32)
+        for start, size in _blocks(len(wanted)):
+            block = wanted[start : start + size]
+            padded = np.zeros((size, embeddings.dim), dtype=np.float32)
+            padded[: len(block)] = embeddings.values[block]
+            found_scores, found_rows = self._index.search(padded, self.config.k)
+            rows[start : start + len(block)] = found_rows[: len(block)]
+            scores[start : start + len(block)] = found_scores[: len(block)]
+        scores[rows < 0] = -np.inf
+        return Neighbours(
+            ids=embeddings.ids,
+            offsets=offsets,
+            positions=positions.astype(np.int32),
+            lengths=np.diff(embeddings.offsets).astype(np.int32),
+            rows=rows,
+            scores=scores,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the index into ``folder``, which is made if it is missing."""
+        if self._index is None:
+            raise DatabaseError(f"index {self.name}: nothing to save in {folder}; build it first")
+        folder.mkdir(parents=True, exist_ok=True)
+        faiss.write_index(self._index, str(folder / INDEX_FILE))
+        (folder / FACTS_FILE).write_text(json.dumps(self._facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        facts = _read_facts(folder)
+        if facts["index"] != self.name:
+            raise DatabaseError(
+                f"{folder}: holds an index of kind {facts['index']!r}, not {self.name!r}; "
+                f"search it with --index {facts['index']} or build the database again with --index {self.name}"
+            )
+        flags = faiss.IO_FLAG_MMAP if getattr(self.config, "mmap", False) else 0
+        self._index = _read_faiss(folder / INDEX_FILE, flags)
+        if (self._index.ntotal, self._index.d) != (facts["rows"], facts["dim"]):
+            raise DatabaseError(
+                f"{folder / INDEX_FILE}: has {self._index.ntotal} vectors of length {self._index.d}, but {FACTS_FILE} "
+                f"says {facts['rows']} of {facts['dim']}; the files are of two builds, build the database again"
+            )
+        self._facts = facts
+        self._tune()
+
+    def _build_threads(self) -> int:
+        return self.threads
+
+    def _check_fit(self, embeddings: Embeddings) -> None:
+        if self._index is None:
+            raise DatabaseError(f"index {self.name}: nothing to search; build or load it first")
+        facts = self._facts
+        if (embeddings.encoder, embeddings.digest) != (facts["encoder"], facts["digest"]):
+            raise DatabaseError(
+                f"index {self.name} was built from vectors of encoder {facts['encoder']!r} with weights "
+                f"{facts['digest'][:12]}, but these are of {embeddings.encoder!r} with weights {embeddings.digest[:12]}; "
+                "use the encoder and weights of the database, or build it again"
+            )
+        if embeddings.dim != facts["dim"]:
+            raise DataError(
+                f"encoder {embeddings.encoder!r} gave vectors of length {embeddings.dim}, "
+                f"the index holds vectors of length {facts['dim']}"
+            )
+
+
+class FlatIndex(FaissIndex[FlatConfig]):
+    """Exact search."""
+
+    name = "flat"
+
+    def _make(self, vectors: Vectors) -> Any:
+        return faiss.IndexFlatIP(vectors.shape[1])
+
+
+class IvfIndex(FaissIndex[IvfConfig]):
+    """Inverted lists of scalar- or product-quantised residuals."""
+
+    name = "ivfpq"
+
+    def _make(self, vectors: Vectors) -> Any:
+        return refined(inverted_lists(vectors, self.config), vectors, self.config.refine)
+
+    def _tune(self) -> None:
+        lists = unrefined(self._index, self.config.refine_factor)
+        lists.nprobe = min(self.config.nprobe, lists.nlist)
+
+
+class FastScanIndex(FaissIndex[FastScanConfig]):
+    """Inverted lists of 4-bit product-quantised residuals."""
+
+    name = "ivf-fastscan"
+
+    def _make(self, vectors: Vectors) -> Any:
+        return refined(fast_scan_lists(vectors, self.config), vectors, self.config.refine)
+
+    def _tune(self) -> None:
+        lists = unrefined(self._index, self.config.refine_factor)
+        lists.nprobe = min(self.config.nprobe, lists.nlist)
+        lists.implem = FASTSCAN_IMPLEMENTATION
+
+
+class HnswIndex(FaissIndex[HnswConfig]):
+    """A navigable small-world graph over full vectors."""
+
+    name = "hnsw"
+
+    def _make(self, vectors: Vectors) -> Any:
+        index = faiss.IndexHNSWFlat(vectors.shape[1], self.config.m, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = self.config.ef_construction
+        return index
+
+    def _build_threads(self) -> int:
+        return self.threads if self.config.parallel_build else 1
+
+    def _tune(self) -> None:
+        self._index.hnsw.efSearch = max(self.config.ef_search, self.config.k)
+
+
+def _blocks(searched: int) -> list[tuple[int, int]]:
+    """Return (start, size) of the blocks that cover ``searched`` vectors; the last may reach beyond them."""
+    blocks, start = [], 0
+    for size in BLOCKS:
+        while searched - start >= size:
+            blocks.append((start, size))
+            start += size
+    if start < searched:
+        blocks.append((start, BLOCKS[-1]))
+    return blocks
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    path = folder / FACTS_FILE
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DatabaseError(f"{path}: missing; {folder} holds no index, build the database again") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DatabaseError(f"{path}: not readable ({error}); build the database again") from error
+    if facts.get("format") != FORMAT:
+        raise DatabaseError(
+            f"{path}: format is {facts.get('format')!r}, this version reads {FORMAT!r}; build the database again"
+        )
+    return facts
+
+
+def _read_faiss(path: Path, flags: int) -> Any:
+    if not path.is_file():
+        raise DatabaseError(f"{path}: missing; build the database again")
+    try:
+        return faiss.read_index(str(path), flags)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise DatabaseError(f"{path}: faiss cannot read it ({reason}); build the database again") from error

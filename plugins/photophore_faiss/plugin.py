@@ -1,0 +1,76 @@
+"""Declares the faiss indexes `flat`, `ivfpq`, `ivf-fastscan` and `hnsw`; faiss itself is imported when one is created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photophore.hookspecs import IndexSpec, Requirement, Runtime, hookimpl
+from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
+
+if TYPE_CHECKING:
+    from photophore_faiss.indexes import FaissIndex
+
+_FAISS = (Requirement(module="faiss", install="pip install 'faiss-cpu>=1.9'"),)
+
+
+def create_flat(config: FlatConfig, runtime: Runtime) -> FaissIndex:
+    """Return an empty exact index."""
+    from photophore_faiss.indexes import FlatIndex
+
+    return FlatIndex(config, runtime)
+
+
+def create_ivfpq(config: IvfConfig, runtime: Runtime) -> FaissIndex:
+    """Return an empty index of inverted lists."""
+    from photophore_faiss.indexes import IvfIndex
+
+    return IvfIndex(config, runtime)
+
+
+def create_fastscan(config: FastScanConfig, runtime: Runtime) -> FaissIndex:
+    """Return an empty index of inverted lists with 4-bit codes."""
+    from photophore_faiss.indexes import FastScanIndex
+
+    return FastScanIndex(config, runtime)
+
+
+def create_hnsw(config: HnswConfig, runtime: Runtime) -> FaissIndex:
+    """Return an empty graph index."""
+    from photophore_faiss.indexes import HnswIndex
+
+    return HnswIndex(config, runtime)
+
+
+@hookimpl
+def photophore_indexes() -> list[IndexSpec]:
+    """Return the four indexes."""
+    return [
+        IndexSpec(
+            name="flat",
+            summary="Exact search among all vectors: the reference, and right for small databases.",
+            config=FlatConfig,
+            create=create_flat,
+            requires=_FAISS,
+        ),
+        IndexSpec(
+            name="ivfpq",
+            summary="Inverted lists of quantised vectors (sq8, sq4, fp16 or pq): the default.",
+            config=IvfConfig,
+            create=create_ivfpq,
+            requires=_FAISS,
+        ),
+        IndexSpec(
+            name="ivf-fastscan",
+            summary="Inverted lists of 4-bit codes scanned in registers, rescored: fastest on large databases.",
+            config=FastScanConfig,
+            create=create_fastscan,
+            requires=_FAISS,
+        ),
+        IndexSpec(
+            name="hnsw",
+            summary="Graph search over full vectors: high recall, slow to build, large in memory.",
+            config=HnswConfig,
+            create=create_hnsw,
+            requires=_FAISS,
+        ),
+    ]
