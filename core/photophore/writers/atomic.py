@@ -144,9 +144,11 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._signals.held():
-            self._discard()
-        self._signals.__exit__(kind, error, trace)
+        try:
+            with self._signals.held():
+                self._discard()
+        finally:
+            self._signals.__exit__(kind, error, trace)
 
     def create(self, name: str) -> OutputFile:
         """Start a file that is to become ``folder/name``."""
@@ -167,13 +169,12 @@ class OutputFolder:
         with self._signals.held():
             path = self.folder
             try:
-                (self.folder / self.marker).unlink(missing_ok=True)
+                for name in (self.marker, *(set(self.names) - set(new))):
+                    path = self.folder / name
+                    path.unlink(missing_ok=True)
                 for name in sorted(new, key=self.marker.__eq__):
                     path = self.folder / name
                     (self._partial / name).replace(path)
-                for name in set(self.names) - set(new):
-                    path = self.folder / name
-                    path.unlink(missing_ok=True)
                 _sync_folder(self.folder)
             except OSError as error:
                 raise output_error(path, error) from error
