@@ -1,0 +1,142 @@
+"""Rules of the house that no linter knows: names of files, pickles, pairs matched by position, length."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE_ROOTS = ("core", "plugins", "benchmarks", "docs", "tests", ".ci")
+MAX_LINES = 400
+
+#: Files of more than `MAX_LINES` lines, each with its reason.
+LONG_FILES: dict[str, str] = {}
+
+FALSE = ast.Constant(value=False)
+
+#: Modules whose loaders run code that the file brings along.
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+FILES = sorted(
+    path for root in SOURCE_ROOTS for path in (ROOT / root).rglob("*.py") if "__pycache__" not in path.parts
+)
+
+
+def keywords(call: ast.Call) -> dict[str | None, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def is_constant(value: ast.expr | None, wanted: object) -> bool:
+    return isinstance(value, ast.Constant) and value.value is wanted
+
+
+def unsafe_loads(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and reason of whatever may load a pickle."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            if {name.partition(".")[0] for name in names} & PICKLES:
+                yield node.lineno, "imports a pickle module"
+        if not isinstance(node, ast.Call):
+            continue
+        called, given = ast.unparse(node.func), keywords(node)
+        if called == "torch.load" and not is_constant(given.get("weights_only"), True):
+            yield node.lineno, "torch.load without weights_only=True"
+        if called in {"np.load", "numpy.load"} and not is_constant(given.get("allow_pickle", FALSE), False):
+            yield node.lineno, "numpy.load with allow_pickle"
+
+
+def loose_zips(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield every zip that would drop the rest of the longer side in silence."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "zip"
+            and not is_constant(keywords(node).get("strict"), True)
+        ):
+            yield node.lineno, "zip without strict=True"
+
+
+def bare_excepts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            yield node.lineno, "bare except"
+
+
+Check = Callable[[ast.AST], Iterator[tuple[int, str]]]
+
+
+@pytest.mark.parametrize("check", [unsafe_loads, loose_zips, bare_excepts])
+def test_no_file_breaks_the_rule(check: Check) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {reason}"
+        for path in FILES
+        for line, reason in check(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [
+        (unsafe_loads, "import pickle"),
+        (unsafe_loads, "from joblib import load"),
+        (unsafe_loads, "torch.load(path)"),
+        (unsafe_loads, "torch.load(path, weights_only=False)"),
+        (unsafe_loads, "np.load(path, allow_pickle=True)"),
+        (loose_zips, "zip(a, b)"),
+        (loose_zips, "zip(a, b, strict=False)"),
+        (bare_excepts, "try:\n    pass\nexcept:\n    pass"),
+    ],
+)
+def test_the_check_sees_what_it_forbids(check: Check, code: str) -> None:
+    assert list(check(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [
+        (unsafe_loads, "torch.load(path, map_location='cpu', weights_only=True)"),
+        (unsafe_loads, "np.load(path)"),
+        (unsafe_loads, "np.load(path, allow_pickle=False)"),
+        (loose_zips, "zip(a, b, strict=True)"),
+        (bare_excepts, "try:\n    pass\nexcept ValueError:\n    pass"),
+    ],
+)
+def test_the_check_lets_the_rest_pass(check: Check, code: str) -> None:
+    assert not list(check(ast.parse(code)))
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils.py", "util.py", "helpers.py", "helper.py", "common.py", "misc.py"}
+    assert not [str(path.relative_to(ROOT)) for path in FILES if path.name in drawers]
+
+
+def test_source_roots_are_not_packages() -> None:
+    assert not [root for root in ("core", "plugins") if (ROOT / root / "__init__.py").exists()]
+
+
+def test_every_package_says_that_it_is_typed() -> None:
+    packages = [path.parent for path in (*ROOT.glob("core/*/__init__.py"), *ROOT.glob("plugins/*/__init__.py"))]
+    assert packages
+    assert not [str(package.relative_to(ROOT)) for package in packages if not (package / "py.typed").exists()]
+
+
+def test_long_files_have_a_reason() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    long = {name: lines for name, lines in lengths.items() if lines > MAX_LINES and name not in LONG_FILES}
+    assert not long, f"more than {MAX_LINES} lines: split them, or give a reason in LONG_FILES: {long}"
+    assert not [name for name in LONG_FILES if lengths.get(name, 0) <= MAX_LINES], "LONG_FILES names files that are short"
+
+
+def test_every_lint_exception_has_its_reason() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lint = pyproject[pyproject.index("[tool.ruff.lint]") : pyproject.index("[tool.ruff.lint.flake8-tidy-imports]")]
+    rules = [line for line in lint.splitlines() if re.match(r'\s+"[A-Z]+\d*",?', line)]
+    assert len(rules) > 20
+    assert not [line for line in rules if "#" not in line]
