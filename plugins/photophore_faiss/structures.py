@@ -99,7 +99,10 @@ def _set_clustering(parameters: Any, seed: int) -> None:
 
 
 def _train(index: Any, vectors: Vectors, config: IvfConfig | FastScanConfig, *, centroids: int) -> Any:
-    """Train ``index`` on an even sample of ``vectors``, repeated where there are fewer than ``centroids``."""
+    """Train ``index`` on an even sample of ``vectors``, filled up with random ones to ``centroids``.
+
+    Repeating the vectors instead would make equal centroids, and fast-scan finds nothing where all are equal.
+    """
     _set_clustering(index.cp, config.seed)
     index.cp.spherical = True  # unit vectors under inner product: centroids are directions
     wanted = config.train_vectors or POINTS_PER_CENTROID * max(index.nlist, centroids)
@@ -107,6 +110,8 @@ def _train(index: Any, vectors: Vectors, config: IvfConfig | FastScanConfig, *, 
     if len(vectors) > wanted:
         sample = vectors[np.linspace(0, len(vectors) - 1, max(wanted, index.nlist)).astype(np.int64)]
     if len(sample) < centroids:
-        sample = np.resize(sample, (centroids, vectors.shape[1]))
+        noise = np.random.default_rng(config.seed).standard_normal((centroids - len(sample), vectors.shape[1]))
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        sample = np.concatenate([sample, noise.astype(np.float32)])
     index.train(np.ascontiguousarray(sample))
     return index

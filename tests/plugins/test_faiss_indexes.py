@@ -203,7 +203,7 @@ def test_damaged_folders_are_named(world, tmp_path):
         index.load(tmp_path)
     index.build(database)
     index.save(tmp_path)
-    with pytest.raises(DatabaseError, match="holds an index of kind 'flat', not 'ivfpq'.*--index flat"):
+    with pytest.raises(DatabaseError, match=r"holds an index of kind 'flat', not 'ivfpq'.*--index flat"):
         create("ivfpq", IvfConfig()).load(tmp_path)
     whole = (tmp_path / "vectors.faiss").read_bytes()
     (tmp_path / "vectors.faiss").write_bytes(whole[:1000])

@@ -1,0 +1,99 @@
+"""The paper's aggregator: what neighbours score above a gate, summed for each protein and target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.errors import UsageError
+from photophore.hookspecs import Runtime
+from photophore.types import Candidates, Neighbours, TargetTable
+
+
+@dataclass(frozen=True, slots=True)
+class NearSumConfig:
+    """Options of `NearSum`."""
+
+    gate: float = field(
+        default=0.1875,
+        metadata={"help": "similarity below which a neighbour counts nothing: 3/sqrt(dim), 0.1875 for NEAR's 256"},
+    )
+    threshold: float = field(default=0.0, metadata={"help": "lowest summed score of a candidate; 0 keeps every one"})
+    max_candidates: int = field(default=0, metadata={"help": "best candidates kept for each protein; 0 keeps all"})
+
+    def __post_init__(self) -> None:
+        if self.max_candidates < 0:
+            raise UsageError(
+                f"aggregator option max_candidates={self.max_candidates}: give 0 for all, or a number above"
+            )
+
+
+class NearSum:
+    """Sum ``score - gate`` over the neighbours above the gate, for each (protein, target).
+
+    The sums run in double precision in the order of the protein's residues, so that they do not depend on the batch.
+    """
+
+    def __init__(self, config: NearSumConfig, runtime: Runtime) -> None:
+        self.config = config
+        self.threads = runtime.threads
+
+    def calibrate(
+        self,
+        background: Callable[[], Iterable[Neighbours]],  # noqa: ARG002 - the contract gives it, this needs none
+        targets: TargetTable,  # noqa: ARG002
+    ) -> Mapping[str, Any]:
+        """Return nothing: the paper's sum knows no background."""
+        return {}
+
+    def aggregate(self, neighbours: Neighbours, targets: TargetTable) -> Candidates:
+        """Return the targets with a sum above 0 and not below the threshold, best first."""
+        gated = neighbours.scores.astype(np.float64) - self.config.gate  # (searched, k); -inf where missing
+        searched, column = np.nonzero(gated > 0)
+        protein = np.repeat(np.arange(len(neighbours.ids)), np.diff(neighbours.offsets))[searched]
+        target = np.searchsorted(targets.offsets, neighbours.rows[searched, column], side="right") - 1
+        keys, sums = sum_by_key(protein * len(targets) + target, gated[searched, column])
+        kept = sums >= self.config.threshold
+        return rank(keys[kept], sums[kept], neighbours.ids, targets, self.config.max_candidates)
+
+
+def sum_by_key(
+    keys: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the distinct ``keys``, rising, and the sum of the values of each; both inputs shape=(n,)."""
+    if not len(keys):
+        return keys, values
+    order = np.argsort(keys, kind="stable")
+    keys, values = keys[order], values[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[first], np.add.reduceat(values, first)
+
+
+def rank(
+    keys: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float64],
+    ids: tuple[str, ...],
+    targets: TargetTable,
+    max_candidates: int,
+) -> Candidates:
+    """Order scored pairs, ``key = protein * targets + target``, into candidates: best first, ties by target."""
+    protein, target = np.divmod(keys, max(len(targets), 1))
+    scores = scores.astype(np.float32)
+    order = np.lexsort((target, -scores, protein))
+    protein, target, scores = protein[order], target[order], scores[order]
+    counts = np.bincount(protein, minlength=len(ids))
+    if max_candidates:
+        starts = np.cumsum(counts) - counts
+        kept = np.arange(len(protein)) - starts[protein] < max_candidates
+        target, scores = target[kept], scores[kept]
+        counts = np.minimum(counts, max_candidates)
+    return Candidates(
+        ids=ids,
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        targets=target.astype(np.int32),
+        scores=scores,
+    )
