@@ -140,3 +140,18 @@ def test_every_lint_exception_has_its_reason() -> None:
     rules = [line for line in lint.splitlines() if re.match(r'\s+"[A-Z]+\d*",?', line)]
     assert len(rules) > 20
     assert not [line for line in rules if "#" not in line]
+
+
+def test_links_of_the_front_page_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
+        links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
+        assert links
+        assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_readme_has_the_two_commands_that_ci_runs() -> None:
+    blocks = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert blocks == [
+        "pip install . && photophore annotate example:corynebacterium -o out\n",
+        "pip install -e '.[test]' && pytest -n auto\n",
+    ]
