@@ -1,0 +1,198 @@
+"""The opened chain: encoder, index, aggregator and annotator, each held to its contract where its result comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.clock import Clock
+from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
+from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
+from photophore.stream import StageError
+from photophore.types import Annotation, Candidates, Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
+
+
+@dataclass(frozen=True)
+class Search:
+    """The first half of the chain: encoder and index.
+
+    Parameters
+    ----------
+    spec, encoder
+        The encoder.
+    index_name, index
+        The index, built or loaded.
+    rows
+        Rows in the index.
+    clock
+        Takes the seconds of each stage.
+    """
+
+    spec: EncoderSpec
+    encoder: Encoder
+    index_name: str
+    index: Index
+    rows: int
+    clock: Clock = field(default_factory=Clock)
+
+    def neighbours(self, batch: SequenceBatch) -> Neighbours:
+        """Encode proteins and search their vectors."""
+        stage = f"encoder {self.spec.name}"
+        with self.clock("encode"), guarded(stage, batch):
+            embeddings = self.encoder.encode(batch)
+            check_embeddings(embeddings, batch, self.spec, self.encoder.digest)
+        stage = f"index {self.index_name}"
+        with self.clock("search"), guarded(stage, batch):
+            neighbours = self.index.search(embeddings)
+            check_neighbours(neighbours, embeddings, self.rows, stage)
+        return neighbours
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All four links of a method, opened on a database."""
+
+    search: Search
+    aggregator_name: str
+    aggregator: Aggregator
+    annotator_name: str
+    annotator: Annotator
+    targets: TargetTable
+
+    def annotate(self, batch: SequenceBatch) -> Sequence[Annotation]:
+        """Take proteins through the whole chain; `StageError` where a record of them cannot be worked on."""
+        clock = self.search.clock
+        neighbours = self.search.neighbours(batch)
+        stage = f"aggregator {self.aggregator_name}"
+        with clock("aggregate"), guarded(stage, batch):
+            candidates = self.aggregator.aggregate(neighbours, self.targets)
+            check_candidates(candidates, batch, len(self.targets), stage)
+        del neighbours
+        stage = f"annotator {self.annotator_name}"
+        with clock("annotate"), guarded(stage, batch):
+            annotations = self.annotator.annotate(batch, candidates)
+            check_annotations(annotations, batch, stage)
+        return annotations
+
+
+@contextmanager
+def guarded(stage: str, batch: SequenceBatch) -> Iterator[None]:
+    """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin and batch."""
+    try:
+        yield
+    except RecordError as error:
+        raise StageError(stage, error) from error
+    except MemoryError as error:
+        raise StageError(stage, OutOfMemoryError(f"out of memory: {error}")) from error
+    except Exception as error:
+        if len(batch):
+            error.add_note(
+                f"in {stage}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
+                f"from {batch.ids[0]!r} ({batch.sources[0]}) to {batch.ids[-1]!r}"
+            )
+        raise
+
+
+def check_embeddings(
+    embeddings: Embeddings, batch: SequenceBatch | ProfileBatch, spec: EncoderSpec, digest: str
+) -> None:
+    """Raise `PluginError` unless an encoder returned finite rows for each item of ``batch``, in its order."""
+    stage = f"encoder {spec.name}"
+    _check_ids(embeddings.ids, batch.ids, stage)
+    if (embeddings.encoder, embeddings.digest) != (spec.name, digest):
+        raise PluginError(
+            f"{stage}: its vectors are marked {embeddings.encoder!r} {embeddings.digest[:12]!r}, "
+            f"not {spec.name!r} {digest[:12]!r}; this is a fault of the plugin"
+        )
+    rows = np.diff(embeddings.offsets)
+    if isinstance(batch, ProfileBatch):
+        wanted = np.diff(batch.offsets)
+    else:
+        wanted = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
+    if not spec.per_residue:
+        wanted = np.ones_like(wanted)
+    if not np.array_equal(rows, wanted):
+        item = int(np.flatnonzero(rows != wanted)[0])
+        raise PluginError(
+            f"{stage}: {batch.ids[item]!r} has {rows[item]} vectors, not {wanted[item]}; this is a fault of the plugin"
+        )
+    if not _all_finite(embeddings.values):
+        row = int(np.flatnonzero(~np.isfinite(embeddings.values).all(axis=1))[0])
+        item = int(np.searchsorted(embeddings.offsets, row, side="right")) - 1
+        raise PluginError(
+            f"{stage}: the vector of {batch.ids[item]!r} at residue {row - int(embeddings.offsets[item]) + 1} "
+            "is not finite; check the weights (photophore models verify)"
+        )
+
+
+def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, stage: str) -> None:
+    """Raise `PluginError` unless an index returned rows that exist, for the proteins that it was asked about."""
+    _check_ids(neighbours.ids, embeddings.ids, stage)
+    if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets)):
+        raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
+    if neighbours.rows.size and not (-1 <= neighbours.rows.min() and neighbours.rows.max() < rows):
+        raise PluginError(
+            f"{stage}: returned rows from {neighbours.rows.min()} to {neighbours.rows.max()}, the database has "
+            f"{rows}; verify it (photophore db verify)"
+        )
+    if np.isnan(neighbours.scores).any():
+        raise PluginError(f"{stage}: returned a score that is not a number; this is a fault of the plugin")
+
+
+def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int, stage: str) -> None:
+    """Raise `PluginError` unless an aggregator returned targets that exist, with finite scores."""
+    _check_ids(candidates.ids, batch.ids, stage)
+    if candidates.targets.size and not (0 <= candidates.targets.min() and candidates.targets.max() < targets):
+        raise PluginError(
+            f"{stage}: returned targets from {candidates.targets.min()} to {candidates.targets.max()}, the database "
+            f"has {targets}; this is a fault of the plugin"
+        )
+    if not _all_finite(candidates.scores):
+        item = int(np.searchsorted(candidates.offsets, np.flatnonzero(~np.isfinite(candidates.scores))[0], "right")) - 1
+        raise PluginError(f"{stage}: a score of {batch.ids[item]!r} is not finite; this is a fault of the plugin")
+
+
+def check_annotations(annotations: Sequence[Annotation], batch: SequenceBatch, stage: str) -> None:
+    """Raise `PluginError` unless an annotator returned annotations of these proteins, with finite scores."""
+    known = set(batch.ids)
+    for annotation in annotations:
+        if annotation.protein not in known:
+            raise PluginError(
+                f"{stage}: annotated {annotation.protein!r}, which is not in the batch; this is a fault of the plugin"
+            )
+        if annotation.score - annotation.score != 0.0:  # NaN or infinite
+            raise PluginError(
+                f"{stage}: the score of {annotation.protein!r} by {annotation.target!r} is {annotation.score}; "
+                "this is a fault of the plugin"
+            )
+
+
+def _check_ids(returned: tuple[str, ...], given: tuple[str, ...], stage: str) -> None:
+    if returned == given:
+        return
+    if len(returned) != len(given):
+        raise PluginError(f"{stage}: returned {len(returned)} items for {len(given)}; this is a fault of the plugin")
+    item = next(i for i, pair in enumerate(zip(returned, given, strict=True)) if pair[0] != pair[1])
+    raise PluginError(
+        f"{stage}: returned {returned[item]!r} where {given[item]!r} was given; this is a fault of the plugin"
+    )
+
+
+def _all_finite(values: npt.NDArray[np.float32] | npt.NDArray[np.float16]) -> bool:
+    """Tell whether all values are finite; the sum alone tells so of nearly every array, for a fraction of the price."""
+    return bool(np.isfinite(values.sum(dtype=np.float64))) or bool(np.isfinite(values).all())
+
+
+def check_profiles(items: ProfileBatch | SequenceBatch) -> None:
+    """Raise `DataError` where a database would hold nothing, or one name twice."""
+    if not len(items):
+        raise DataError("the annotator found nothing to put into the database; check the files given to db build")
+    seen: set[str] = set()
+    for name in items.ids:
+        if name in seen:
+            raise DataError(f"{name!r} stands twice in the sources; the names in a database must differ")
+        seen.add(name)
