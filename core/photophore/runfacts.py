@@ -23,6 +23,11 @@ RUN_FILE = "run.json"
 LIBRARIES = ("numpy", "faiss-cpu", "onnxruntime", "pyhmmer", "pyarrow", "torch")
 
 
+def photophore_version() -> str:
+    """Return the version of the installed distribution."""
+    return metadata.version("photophore")
+
+
 @dataclass(frozen=True, slots=True)
 class PluginFact:
     """One link of the chain as it was used.
@@ -76,7 +81,7 @@ class RunFacts:
     command
         The command line, as in ``sys.argv``.
     inputs
-        FASTA files in the order in which they are read, ``-`` for standard input.
+        FASTA files in the order in which they are read, named as in the sources of their records (`inputs.source_name`).
     plugins
         The links of the chain, in its order.
     database
@@ -93,6 +98,8 @@ class RunFacts:
         Messages shown to the user.
     merged_from
         Folders of the runs that were merged, empty for a plain run.
+    version
+        Of the Photophore that made the results.
     """
 
     command: tuple[str, ...] = ()
@@ -105,6 +112,7 @@ class RunFacts:
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     merged_from: tuple[str, ...] = ()
+    version: str = field(default_factory=photophore_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +124,8 @@ class OutputFact:
     sha256: str
 
 
-def photophore_version() -> str:
-    """Version of the installed distribution."""
-    return metadata.version("photophore")
-
-
 def library_versions() -> dict[str, str]:
-    """Versions of the installed `LIBRARIES`, read without importing them."""
+    """Return the versions of the installed `LIBRARIES`, read without importing them."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -149,7 +152,7 @@ def render_run(run: RunFacts, counts: Counts, outputs: tuple[OutputFact, ...]) -
     ended = datetime.now(UTC)
     facts = {
         "schema_version": SCHEMA_VERSION,
-        "photophore_version": photophore_version(),
+        "photophore_version": run.version,
         "command": list(run.command),
         "inputs": list(run.inputs),
         "merged_from": list(run.merged_from),

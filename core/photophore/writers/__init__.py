@@ -1,8 +1,6 @@
 """Result files of a run: the same rows in every format, whole or not there at all.
 
-    with open_writers(folder, FORMATS, columns, run) as writer:
-        for result in results:
-            writer.write(result)
+``with open_writers(folder, formats, columns, run) as writer:`` and then ``writer.write(result)`` for each batch.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ ALL_FILES = (*(writer.name for writer in _WRITERS.values()), ProteinWriter.name,
 
 
 def formats_for(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Formats that an annotator with these columns can fill: domtblout needs those of HMMER."""
+    """Return the formats that an annotator with these columns can fill: domtblout needs those of HMMER."""
     return tuple(name for name in FORMATS if name != "domtblout" or not missing_columns(tuple(columns)))
 
 

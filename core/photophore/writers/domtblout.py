@@ -33,42 +33,20 @@ _ACCESSION_WIDTH = 10
 
 #: Columns of `_LINE` after the widths of the two names, by column name of the annotations.
 _FIELDS = (
-    ("domain", "domains", "c_evalue", "i_evalue", "domain_score", "domain_bias")
-    + ("family_start", "family_end", "start", "end", "envelope_start", "envelope_end", "accuracy")
+    *("domain", "domains", "c_evalue", "i_evalue", "domain_score", "domain_bias"),
+    *("family_start", "family_end", "start", "end", "envelope_start", "envelope_end", "accuracy"),
 )
 _LINE = (
-    "%-*s %-*s %5d %-*s %-*s %5d %9.2g %6.1f %5.1f"
-    " %3d %3d %9.2g %9.2g %6.1f %5.1f %5d %5d %5d %5d %5d %5d %4.2f %s\n"
+    "%-*s %-*s %5d %-*s %-*s %5d %9.2g %6.1f %5.1f %3d %3d %9.2g %9.2g %6.1f %5.1f %5d %5d %5d %5d %5d %5d %4.2f %s\n"
 )
 
 
-def _header() -> str:
-    names, accessions = _NAME_WIDTH, _ACCESSION_WIDTH
-    above = "#%*s %22s %40s %11s %11s %11s\n" % (
-        2 * names - 1 + 15 + 2 * accessions,
-        "",
-        "--- full sequence ---",
-        "-------------- this domain -------------",
-        "hmm coord",
-        "ali coord",
-        "env coord",
-    )
-    labels = "#%-*s %-*s %5s %-*s %-*s %5s %9s %6s %5s %3s %3s %9s %9s %6s %5s %5s %5s %5s %5s %5s %5s %4s %s\n" % (
-        *(names - 1, " target name", accessions, "accession", "tlen"),
-        *(names, "query name", accessions, "accession", "qlen"),
-        *("E-value", "score", "bias", "#", "of", "c-Evalue", "i-Evalue", "score", "bias"),
-        *("from", "to", "from", "to", "from", "to", "acc", "description of target"),
-    )
-    return above + labels + _rule(names, accessions)
-
-
-def _rule(names: int, accessions: int) -> str:
-    """The line of dashes under the labels."""
-    widths = (names - 1, accessions, 5, names, accessions, 5, 9, 6, 5, 3, 3, 9, 9, 6, 5, 5, 5, 5, 5, 5, 5, 4)
-    return "#" + " ".join("-" * width for width in widths) + " ---------------------\n"
-
-
-HEADER = _header()
+#: What hmmscan prints above the rows of a protein whose names fit the columns.
+HEADER = """\
+#                                                                            --- full sequence --- -------------- this domain -------------   hmm coord   ali coord   env coord
+# target name        accession   tlen query name           accession   qlen   E-value  score  bias   #  of  c-Evalue  i-Evalue  score  bias  from    to  from    to  from    to  acc description of target
+#------------------- ---------- ----- -------------------- ---------- ----- --------- ------ ----- --- --- --------- --------- ------ ----- ----- ----- ----- ----- ----- ----- ---- ---------------------
+"""
 
 
 def missing_columns(columns: tuple[Column, ...]) -> list[str]:
@@ -95,7 +73,10 @@ class DomtbloutWriter:
         accessions = map_distinct(_one_word, rows.text["accession"], missing="-")
         proteins = map_distinct(_one_word, rows.text["protein"])
         descriptions = map_distinct(_free_text, rows.text["description"])
-        target_widths, accession_widths = _widths(targets, _NAME_WIDTH, rows), _widths(accessions, _ACCESSION_WIDTH, rows)
+        target_widths, accession_widths = (
+            _widths(targets, _NAME_WIDTH, rows),
+            _widths(accessions, _ACCESSION_WIDTH, rows),
+        )
         protein_widths = [max(_NAME_WIDTH, len(name)) for name in proteins]
         cells = (
             *(target_widths, targets, accession_widths, accessions, values["family_length"]),

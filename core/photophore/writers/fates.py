@@ -104,7 +104,7 @@ def _misplaced(annotation: Annotation, rows: dict[str, list[int]]) -> DataError:
 
 
 def _ranks(inputs: Sequence[str], fates: Sequence[tuple[str, object]]) -> dict[str, int]:
-    """Number the input files; files that the run does not list come after, as they appear."""
+    """Rank the input files; files that the run does not list come after, as they appear."""
     ranks: dict[str, int] = {}
     for name in (*inputs, *(source.rpartition(":")[0] for source, _ in fates)):
         ranks.setdefault(name, len(ranks))
@@ -117,9 +117,7 @@ def _position(source: str, ranks: dict[str, int]) -> tuple[int, int]:
     return ranks.get(name, len(ranks)), int(line) if line.isdigit() else 0
 
 
-def _merged(
-    first: list[tuple[str, Fate]], second: list[tuple[str, Fate]], ranks: dict[str, int]
-) -> Iterator[Fate]:
+def _merged(first: list[tuple[str, Fate]], second: list[tuple[str, Fate]], ranks: dict[str, int]) -> Iterator[Fate]:
     """Merge two lists that each are in input order, without reordering either."""
     waiting = iter(second)
     unread = next(waiting, None)

@@ -44,9 +44,7 @@ class RowGroups:
         import pyarrow.parquet as pq
 
         self._schema = schema
-        self._writer: Any = pq.ParquetWriter(
-            file, schema, compression="zstd", version="2.6", write_page_checksum=True
-        )
+        self._writer: Any = pq.ParquetWriter(file, schema, compression="zstd", version="2.6", write_page_checksum=True)
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 

@@ -38,7 +38,7 @@ _ABSTRACT: Mapping[type, type] = {int: Integral, float: Real}
 
 
 def one_based(start: int) -> int:
-    """The only place where a 0-based start becomes a 1-based one; half-open ends are inclusive ends as they are."""
+    """Turn a 0-based start into a 1-based one, here and nowhere else; half-open ends are inclusive ends as they are."""
     return start + 1
 
 
@@ -162,7 +162,7 @@ def _wrong(column: Column, value: Any, row: Annotation, wanted: str) -> DataErro
 
 
 def _encodable(values: list[Any]) -> list[Any]:
-    """Write what UTF-8 cannot hold (bytes that were not text in the input) as ``\\udcXX``."""
+    """Escape what UTF-8 cannot hold: bytes of the input that were not text."""
     try:
         "".join(filter(None, set(values))).encode()
     except UnicodeEncodeError:
