@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from photophore.config import config_faults
 from photophore.hookspecs import (
@@ -29,6 +30,8 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COLUMN_TYPES = (str, int, float, bool)
 
+# The checks below take `Any`: a stranger's fields may hold anything, whatever their annotations promise.
+
 
 def spec_faults(spec: object, expected: type[Spec]) -> list[str]:
     """Say what keeps ``spec`` from being used as ``expected``; empty when nothing does."""
@@ -41,7 +44,7 @@ def spec_faults(spec: object, expected: type[Spec]) -> list[str]:
     return [f"{spec.kind} {spec.name!r}: {fault}" for fault in faults]
 
 
-def _name_faults(spec: Spec) -> list[str]:
+def _name_faults(spec: Any) -> list[str]:
     faults = []
     if not (isinstance(spec.name, str) and _NAME.fullmatch(spec.name)):
         faults.append(f"bad name {spec.name!r}; use lower-case letters, digits and single hyphens between them")
@@ -50,7 +53,7 @@ def _name_faults(spec: Spec) -> list[str]:
     return faults
 
 
-def _tuple_faults(spec: Spec) -> list[str]:
+def _tuple_faults(spec: Any) -> list[str]:
     faults = []
     if not (isinstance(spec.requires, tuple) and all(isinstance(item, Requirement) for item in spec.requires)):
         faults.append(f"requires must be a tuple of Requirement, got {spec.requires!r}")
@@ -73,7 +76,7 @@ def _callable_faults(spec: Spec) -> list[str]:
     return faults
 
 
-def _column_faults(spec: AnnotatorSpec) -> list[str]:
+def _column_faults(spec: Any) -> list[str]:
     if not (isinstance(spec.columns, tuple) and all(isinstance(item, Column) for item in spec.columns)):
         return [f"columns must be a tuple of Column, got {spec.columns!r}"]
     faults = []

@@ -170,10 +170,7 @@ def _load(manager: pluggy.PluginManager, found: Found) -> _Loaded | PluginProble
     try:
         with _stage(f"importing {found.entry.value!r}"), redirect_stdout(sys.stderr):
             plugin = found.entry.load()
-        if plugin is None or id(plugin) in known:
-            raise PluginError(
-                f"{found.entry.value!r} is {'None' if plugin is None else 'already loaded by another entry point'}"
-            )
+        _check_new(found, plugin, known)
         with _stage("registering its hooks"):
             manager.register(plugin, name=str(found.origin))
         _check_hooks(manager, plugin)
@@ -186,6 +183,13 @@ def _load(manager: pluggy.PluginManager, found: Found) -> _Loaded | PluginProble
             manager.unregister(plugin)
         keys = tuple((spec.kind, spec.name) for spec in specs)
         return PluginProblem(found.origin, str(error), keys, error.__cause__ or error)
+
+
+def _check_new(found: Found, plugin: Any, known: set[int]) -> None:
+    if plugin is None:
+        raise PluginError(f"{found.entry.value!r} is None, not a module or an object with hooks")
+    if id(plugin) in known:
+        raise PluginError(f"{found.entry.value!r} is already loaded by another entry point; name it once")
 
 
 @contextmanager
