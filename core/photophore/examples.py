@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from photophore.errors import UsageError
+from photophore.errors import InputError
 
 #: What a user writes in front of the name of an example.
 PREFIX = "example:"
@@ -19,11 +19,11 @@ def example_names() -> tuple[str, ...]:
 
 
 def example_path(name: str) -> Path:
-    """Return the file of the example ``name``, such as ``corynebacterium``; unknown names raise `UsageError`."""
+    """Return the file of the example ``name``, such as ``corynebacterium``; unknown names raise `InputError`."""
     if name not in _PROTEOMES:
         near = difflib.get_close_matches(name, _PROTEOMES, n=1)
         hint = f"did you mean {PREFIX}{near[0]}?" if near else f"known: {', '.join(PREFIX + known for known in _PROTEOMES)}"
-        raise UsageError(f"{PREFIX}{name}: there is no example of this name; {hint}")
+        raise InputError(f"{PREFIX}{name}: there is no example of this name; {hint}")
     return Path(__file__).parent / "data" / "proteomes" / _PROTEOMES[name]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from photophore.errors import InputError
+from photophore.examples import resolve_input
 
 #: Name that stands for standard input.
 STDIN = "-"
@@ -72,11 +73,16 @@ def check_inputs(paths: Sequence[str | Path]) -> list[InputError]:
     for path in paths:
         if str(path) == STDIN:
             continue
-        if not Path(path).exists():
+        try:
+            file = Path(resolve_input(str(path)))
+        except InputError as error:
+            problems.append(error)
+            continue
+        if not file.exists():
             problems.append(InputError(f"{path}: there is no such file; check the path (- reads standard input)"))
-        elif Path(path).is_dir():
+        elif file.is_dir():
             problems.append(InputError(f"{path}: this is a folder; name the FASTA files in it"))
-        elif not os.access(path, os.R_OK):
+        elif not os.access(file, os.R_OK):
             problems.append(InputError(f"{path}: this file may not be read; check its permissions"))
     if [str(path) for path in paths].count(STDIN) > 1:
         problems.append(InputError("standard input (-) is named more than once; it can be read only once"))
@@ -87,21 +93,23 @@ def total_bytes(paths: Sequence[str | Path]) -> int | None:
     """Return the size of all inputs on disk, or None where one is a pipe."""
     total = 0
     for path in paths:
-        if str(path) == STDIN or not Path(path).is_file():
+        file = Path(resolve_input(str(path)))
+        if str(path) == STDIN or not file.is_file():
             return None
-        total += Path(path).stat().st_size
+        total += file.stat().st_size
     return total
 
 
 @contextmanager
 def open_input(path: str | Path) -> Iterator[tuple[CountedBytes, BinaryIO]]:
-    """Open ``path`` (``-`` is standard input) and yield its bytes on disk and the decompressed stream.
+    """Open ``path`` (``-`` is standard input, ``example:NAME`` a file that the package brings) and yield its bytes on disk and the decompressed stream.
 
     Faults of the compressed data that show while the stream is read are raised as `InputError`.
     """
     name = source_name(path)
+    file = Path(resolve_input(str(path)))
     try:
-        raw = sys.stdin.buffer if str(path) == STDIN else Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below
+        raw = sys.stdin.buffer if str(path) == STDIN else file.open("rb", buffering=0)
     except OSError as error:
         raise InputError(f"{name}: cannot be opened: {error.strerror}; check the path and its permissions") from error
     counted = CountedBytes(cast("BinaryIO", raw))

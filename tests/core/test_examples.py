@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from photophore.errors import UsageError
+from photophore.errors import InputError
 from photophore.examples import example_names, example_path, resolve_input
+from photophore.fasta import Record, read_fasta
+from photophore.inputs import check_inputs, total_bytes
 
 
 def fasta() -> str:
@@ -55,6 +57,21 @@ def test_inputs_other_than_examples_stay_as_they_are() -> None:
     ],
 )
 def test_unknown_example(name: str, message: str) -> None:
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(InputError) as error:
         resolve_input(f"example:{name}")
     assert str(error.value) == message
+
+
+def test_examples_are_read_like_files() -> None:
+    records = list(read_fasta(["example:corynebacterium"]))
+    assert len(records) == 2343
+    assert isinstance(records[0], Record)
+    assert records[0].id == "NCTC11397_00001"
+    assert records[0].source == "example:corynebacterium:1"
+    assert total_bytes(["example:corynebacterium"]) == example_path("corynebacterium").stat().st_size
+    assert check_inputs(["example:corynebacterium"]) == []
+
+
+def test_unknown_example_is_a_problem_before_work() -> None:
+    (problem,) = check_inputs(["example:xyz"])
+    assert str(problem) == "example:xyz: there is no example of this name; known: example:corynebacterium"
