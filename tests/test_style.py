@@ -34,22 +34,28 @@ def is_constant(value: ast.expr | None, wanted: object) -> bool:
     return isinstance(value, ast.Constant) and value.value is wanted
 
 
+def imported(node: ast.AST) -> set[str]:
+    """Return the full names that an import brings, but for errors: those may be caught."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names if alias.name != "pickle" or alias.asname}
+    if isinstance(node, ast.ImportFrom):
+        return {f"{node.module}.{alias.name}" for alias in node.names if not alias.name.endswith("Error")}
+    return set()
+
+
 def unsafe_loads(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield line and reason of whatever may load a pickle."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name for alias in node.names}
-            modules = {node.module or ""} if isinstance(node, ast.ImportFrom) else names
-            only_errors = isinstance(node, ast.ImportFrom) and all(name.endswith("Error") for name in names)
-            if {module.partition(".")[0] for module in modules} & PICKLES and not only_errors:
-                yield node.lineno, "imports a pickle module"
-        if not isinstance(node, ast.Call):
-            continue
-        called, given = ast.unparse(node.func), keywords(node)
-        if called == "torch.load" and not is_constant(given.get("weights_only"), True):
-            yield node.lineno, "torch.load without weights_only=True"
-        if called in {"np.load", "numpy.load"} and not is_constant(given.get("allow_pickle", FALSE), False):
-            yield node.lineno, "numpy.load with allow_pickle"
+        if any(name.partition(".")[0] in PICKLES for name in imported(node)):
+            yield node.lineno, "imports a pickle module"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle" and not node.attr.endswith("Error"):
+            yield node.lineno, "uses pickle"
+        if isinstance(node, ast.Call):
+            called, given = ast.unparse(node.func), keywords(node)
+            if called == "torch.load" and not is_constant(given.get("weights_only"), True):
+                yield node.lineno, "torch.load without weights_only=True"
+            if called in {"np.load", "numpy.load"} and not is_constant(given.get("allow_pickle", FALSE), False):
+                yield node.lineno, "numpy.load with allow_pickle"
 
 
 def loose_zips(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -86,7 +92,10 @@ def test_no_file_breaks_the_rule(check: Check) -> None:
 @pytest.mark.parametrize(
     ("check", "code"),
     [
-        (unsafe_loads, "import pickle"),
+        (unsafe_loads, "import pickle\npickle.loads(b'')"),
+        (unsafe_loads, "import pickle as p"),
+        (unsafe_loads, "from pickle import loads"),
+        (unsafe_loads, "import joblib"),
         (unsafe_loads, "from joblib import load"),
         (unsafe_loads, "torch.load(path)"),
         (unsafe_loads, "torch.load(path, weights_only=False)"),
@@ -105,6 +114,7 @@ def test_the_check_sees_what_it_forbids(check: Check, code: str) -> None:
     [
         (unsafe_loads, "torch.load(path, map_location='cpu', weights_only=True)"),
         (unsafe_loads, "from pickle import UnpicklingError"),
+        (unsafe_loads, "import pickle\npickle.UnpicklingError"),
         (unsafe_loads, "np.load(path)"),
         (unsafe_loads, "np.load(path, allow_pickle=False)"),
         (loose_zips, "zip(a, b, strict=True)"),
