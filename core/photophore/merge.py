@@ -171,7 +171,7 @@ def _join_parquet(output: OutputFile, shards: Sequence[Shard], name: str) -> Non
     """Cut the rows of all files into row groups anew."""
     import pyarrow.parquet as pq
 
-    from photophore.writers.parquet import ROW_GROUP_ROWS, RowGroups
+    from photophore.writers.parquet import ROW_GROUP_ROWS, RowGroups, written_schema
 
     groups: RowGroups | None = None
     for shard in shards:
@@ -180,7 +180,7 @@ def _join_parquet(output: OutputFile, shards: Sequence[Shard], name: str) -> Non
             with path.open("rb") as stream:
                 _check_digest(path, hashlib.file_digest(stream, "sha256").hexdigest(), shard.outputs[name])
                 with pq.ParquetFile(stream) as source:
-                    groups = groups or RowGroups(output, source.schema_arrow)
+                    groups = groups or RowGroups(output, written_schema(source.schema_arrow))
                     for batch in source.iter_batches(batch_size=ROW_GROUP_ROWS):
                         groups.write(batch)
         except OSError as error:

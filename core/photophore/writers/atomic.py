@@ -48,6 +48,7 @@ class OutputFile:
     def __init__(self, partial: Path, final: Path) -> None:
         self.final = final
         self.size = 0
+        self._abandoned = False
         self._hash = hashlib.sha256()
         try:
             self._stream = partial.open("wb", buffering=_BUFFER_BYTES)
@@ -57,10 +58,12 @@ class OutputFile:
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._stream.closed
+        return self._stream.closed and not self._abandoned
 
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes; return how many."""
+        if self._abandoned:
+            return len(data)
         try:
             written = self._stream.write(data)
         except OSError as error:
@@ -79,6 +82,8 @@ class OutputFile:
 
     def flush(self) -> None:
         """Hand the buffer to the system."""
+        if self._abandoned:
+            return
         try:
             self._stream.flush()
         except OSError as error:
@@ -96,7 +101,8 @@ class OutputFile:
             raise output_error(self.final, error) from error
 
     def abandon(self) -> None:
-        """Close without caring whether what is left in the buffer fits."""
+        """Close without caring whether what is left in the buffer fits; swallow what a library still writes at its end."""
+        self._abandoned = True
         with suppress(OSError):
             self._stream.close()
 

@@ -79,9 +79,21 @@ def schema_of(columns: tuple[Column, ...]) -> pa.Schema:
         [
             pa.field(
                 column.name,
-                pa.list_(pa.string()) if column.name == "ecs" else types[column.type],
+                pa.list_(pa.field("element", pa.string())) if column.name == "ecs" else types[column.type],
                 metadata={"description": column.help},
             )
             for column in columns
         ]
     )
+
+
+def written_schema(source: pa.Schema) -> pa.Schema:
+    """Return the schema that a file was written with: reading adds field numbers, which would change the bytes."""
+    import pyarrow as pa
+
+    def without_number(field: pa.Field) -> pa.Field:
+        metadata = {key: value for key, value in (field.metadata or {}).items() if key != b"PARQUET:field_id"}
+        kind = pa.list_(without_number(field.type.value_field)) if pa.types.is_list(field.type) else field.type
+        return pa.field(field.name, kind, field.nullable, metadata or None)
+
+    return pa.schema([without_number(field) for field in source])
