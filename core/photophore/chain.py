@@ -134,7 +134,7 @@ def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, 
     _check_ids(neighbours.ids, embeddings.ids, stage)
     if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets)):
         raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
-    if neighbours.rows.size and not (-1 <= neighbours.rows.min() and neighbours.rows.max() < rows):
+    if neighbours.rows.size and not (neighbours.rows.min() >= -1 and neighbours.rows.max() < rows):
         raise PluginError(
             f"{stage}: returned rows from {neighbours.rows.min()} to {neighbours.rows.max()}, the database has "
             f"{rows}; verify it (photophore db verify)"
@@ -146,7 +146,7 @@ def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, 
 def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int, stage: str) -> None:
     """Raise `PluginError` unless an aggregator returned targets that exist, with finite scores."""
     _check_ids(candidates.ids, batch.ids, stage)
-    if candidates.targets.size and not (0 <= candidates.targets.min() and candidates.targets.max() < targets):
+    if candidates.targets.size and not (candidates.targets.min() >= 0 and candidates.targets.max() < targets):
         raise PluginError(
             f"{stage}: returned targets from {candidates.targets.min()} to {candidates.targets.max()}, the database "
             f"has {targets}; this is a fault of the plugin"
@@ -184,7 +184,7 @@ def _check_ids(returned: tuple[str, ...], given: tuple[str, ...], stage: str) ->
 
 def _all_finite(values: npt.NDArray[np.float32] | npt.NDArray[np.float16]) -> bool:
     """Tell whether all values are finite; the sum alone tells so of nearly every array, for a fraction of the price."""
-    return bool(np.isfinite(values.sum(dtype=np.float64))) or bool(np.isfinite(values).all())
+    return bool(np.isfinite(values.sum(dtype=np.float32))) or bool(np.isfinite(values).all())
 
 
 def check_profiles(items: ProfileBatch | SequenceBatch) -> None:

@@ -1,0 +1,82 @@
+"""The links that a run or a database was asked for, looked up, checked and configured, with every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from photophore.config import make_config
+from photophore.contract import KINDS
+from photophore.errors import PhotophoreError, UsageError
+from photophore.registry import Registry, require_modules
+from photophore.runconfig import LinkChoice, Links
+
+if TYPE_CHECKING:
+    from photophore.hookspecs import Spec
+
+#: Links of each method by kind; the first is what ``db build`` uses unless told otherwise.
+METHODS: Mapping[str, Mapping[str, str]] = {
+    "near-hmmer": {"encoder": "near", "index": "ivfpq", "aggregator": "diagonal", "annotator": "hmmer"},
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link that can be opened: its spec, its configuration, and the options that were set by someone."""
+
+    spec: Any
+    config: Any
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the plugin."""
+        return str(self.spec.name)
+
+    def all_options(self) -> dict[str, Any]:
+        """Return every option, defaults included, JSON-ready."""
+        return {name: json_ready(value) for name, value in asdict(self.config).items()}
+
+
+def json_ready(value: Any) -> Any:
+    """Return an option's value as JSON can hold it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [json_ready(item) for item in value]
+    return value
+
+
+def method_links(method: str) -> Links:
+    """Return the links of a method."""
+    if method not in METHODS:
+        raise UsageError(f"--method {method}: there is no such method; choose one of {', '.join(METHODS)}")
+    return {kind: LinkChoice(name) for kind, name in METHODS[method].items()}
+
+
+def method_name(links: Mapping[str, Link]) -> str:
+    """Return the name of the method that these links make, or the names of the links where it has none."""
+    names = {kind: link.name for kind, link in links.items()}
+    for method, wanted in METHODS.items():
+        if names == wanted:
+            return method
+    return "+".join(names[kind] for kind in KINDS)
+
+
+def choose_links(registry: Registry, choices: Links) -> tuple[dict[str, Link], list[PhotophoreError]]:
+    """Return the links that can be used, and what is wrong with the others; ``choices`` must name each kind."""
+    links: dict[str, Link] = {}
+    problems: list[PhotophoreError] = []
+    for kind in KINDS:
+        choice = choices[kind]
+        try:
+            spec: Spec = registry.spec(kind, str(choice.name))
+            require_modules(spec)
+            config = make_config(spec, choice.options)
+            options = {name: getattr(config, name) for name in (given.replace("-", "_") for given in choice.options)}
+            links[kind] = Link(spec, config, options)
+        except PhotophoreError as error:
+            problems.append(error)
+    return links, problems

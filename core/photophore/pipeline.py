@@ -1,0 +1,287 @@
+"""``photophore annotate``: check everything, open the chain, stream the proteins through it, write what was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from photophore.chain import Chain, Search
+from photophore.clock import Clock
+from photophore.database import Database, find
+from photophore.devices import resolve_device
+from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
+from photophore.fasta import FastaReader
+from photophore.hookspecs import Runtime
+from photophore.inputs import check_inputs, source_name, total_bytes
+from photophore.links import Link, choose_links, json_ready
+from photophore.progress import NoProgress, Progress
+from photophore.registry import Registry
+from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
+from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
+from photophore.stream import Isolation, ReadBatch, batches, prefetch
+from photophore.types import BatchResult, SequenceBatch
+from photophore.writers import ALL_FILES, formats_for, open_writers
+
+#: Names among which repeated ones are looked for: memory stays bounded.
+NAMES_REMEMBERED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can be done: nothing is wrong with its input, output, database, plugins, options and device."""
+
+    config: RunConfig
+    database: Database
+    links: dict[str, Link]
+    runtime: Runtime
+    formats: tuple[str, ...]
+    facts: RunFacts
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What came of a run; ``counts.proteins = annotated + unannotated + failed``."""
+
+    plan: Plan
+    counts: Counts = field(default_factory=Counts)
+    residues: int = 0
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall-clock seconds by stage."""
+        return self.plan.facts.seconds
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know though the run went well."""
+        return self.plan.facts.warnings
+
+
+def run(config: RunConfig, registry: Registry, progress: Progress | None = None) -> RunSummary:
+    """Annotate the proteins of ``config.inputs``; with ``config.dry_run`` only check and open everything."""
+    progress = progress or NoProgress()
+    plan = check(config, registry)
+    clock = Clock(plan.facts.seconds)
+    with clock("open"):
+        chain = open_chain(plan, clock)
+    if config.dry_run:
+        return RunSummary(plan)
+
+    tally = _Tally()
+    isolation = Isolation(chain.annotate)
+    columns = plan.links["annotator"].spec.columns
+    with (
+        open_writers(Path(config.output), plan.formats, columns, plan.facts, force=config.force) as writer,
+        closing(prefetch(_read(config))) as stream,
+    ):
+        progress.begin("annotating", total_bytes(config.inputs))
+        for read in _timed(stream, clock):
+            annotations, failures = isolation.run(read.sequences)
+            with clock("write"):
+                writer.write(BatchResult(read.sequences, annotations, (*read.failures, *failures)))
+            tally.add(read)
+            progress.advance(read.bytes_read, _detail(writer.counts))
+        progress.end()
+        plan.facts.warnings += tally.warnings(writer.counts)
+    return RunSummary(plan, writer.counts, tally.residues)
+
+
+def check(config: RunConfig, registry: Registry) -> Plan:
+    """Return the plan of a run, or raise everything that keeps it from being done, together."""
+    problems: list[PhotophoreError] = [*check_inputs(config.inputs), *_output_problems(config)]
+    device = "cpu"
+    try:
+        device = resolve_device(config.device)
+    except UsageError as error:
+        problems.append(error)
+    links: dict[str, Link] = {}
+    try:
+        database = find(config.database)
+    except DatabaseError as error:
+        raise _together([*problems, error]) from error
+    stored = database.manifest.links
+    choices = merge_links({kind: LinkChoice(stored[kind].name, stored[kind].options) for kind in KINDS}, config.links)
+    links, faults = choose_links(registry, choices)
+    problems += [*faults, *_misfits(database, links)]
+    formats = config.formats
+    if "annotator" in links:
+        formats, unknown = _formats(config, links["annotator"])
+        problems += unknown
+    if problems:
+        raise _together(problems)
+    facts = _facts(config, database, links, registry, device)
+    return Plan(config, database, links, Runtime(device, config.threads), formats, facts)
+
+
+def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
+    """Open every link on the database; `DatabaseError` where the database was made with other weights."""
+    database, links, runtime = plan.database, plan.links, plan.runtime
+    encoder = links["encoder"].spec.create(links["encoder"].config, runtime)
+    made_with = database.manifest.links["encoder"].digest
+    if encoder.digest != made_with:
+        raise DatabaseError(
+            f"{database.path}: was made with other weights of encoder {links['encoder'].name!r} "
+            f"({str(made_with)[:12]}, these are {encoder.digest[:12]}); choose those (--set encoder.weights=...) "
+            "or build the database again"
+        )
+    index = links["index"].spec.create(links["index"].config, runtime)
+    index.load(database.index_folder)
+    annotator = links["annotator"]
+    search = Search(
+        links["encoder"].spec, encoder, links["index"].name, index, database.manifest.positions, clock or Clock()
+    )
+    return Chain(
+        search,
+        links["aggregator"].name,
+        links["aggregator"].spec.create(links["aggregator"].config, runtime),
+        annotator.name,
+        annotator.spec.create(database.annotator_folder, database.targets, annotator.config, runtime),
+        database.targets,
+    )
+
+
+def _output_problems(config: RunConfig) -> list[PhotophoreError]:
+    """Return what keeps the results from being written, as far as it shows before."""
+    if not config.output:
+        return [] if config.dry_run else [UsageError("no folder for the results: name one with -o")]
+    folder = Path(config.output)
+    if folder.exists() and not folder.is_dir():
+        return [OutputError(f"{folder}: exists and is no folder; give another one with -o")]
+    if folder.is_dir() and not config.force:
+        there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if there:
+            shown = ", ".join([name for name in ALL_FILES if name in there] or there[:3])
+            return [
+                OutputError(
+                    f"{folder}: is not empty (it holds {shown}); give another folder with -o, or --force to replace results"
+                )
+            ]
+    return []
+
+
+def _misfits(database: Database, links: dict[str, Link]) -> list[PhotophoreError]:
+    """Return where the chosen links do not go with what the database was built with."""
+    problems: list[PhotophoreError] = []
+    for kind in ("encoder", "index", "annotator"):
+        built = database.manifest.links[kind].name
+        if kind in links and links[kind].name != built:
+            problems.append(
+                DatabaseError(
+                    f"{database.path}: was built with {kind} {built!r}, not {links[kind].name!r}; leave --{kind} out, or "
+                    f"build one with it: photophore db build ... --{kind} {links[kind].name} -o FOLDER"
+                )
+            )
+    annotator = links.get("annotator")
+    if annotator and not problems and annotator.spec.check is not None:
+        faults = annotator.spec.check(database.annotator_folder, database.manifest.metadata, annotator.config)
+        problems += [fault if isinstance(fault, PhotophoreError) else UsageError(str(fault)) for fault in faults]
+    return problems
+
+
+def _formats(config: RunConfig, annotator: Link) -> tuple[tuple[str, ...], list[PhotophoreError]]:
+    """Return the formats to write: those asked for, or every one that the annotator can fill."""
+    possible = formats_for(annotator.spec.columns)
+    unknown: list[PhotophoreError] = [
+        UsageError(
+            f"--format {name}: annotator {annotator.name!r} cannot be written so; choose from {', '.join(possible)}"
+        )
+        for name in config.formats
+        if name not in possible
+    ]
+    return config.formats or possible, unknown
+
+
+def _facts(config: RunConfig, database: Database, links: dict[str, Link], registry: Registry, device: str) -> RunFacts:
+    """Return what ``run.json`` says from the start."""
+    origins = {kind: registry.origin(link.spec) for kind, link in links.items()}
+    return RunFacts(
+        command=tuple(sys.argv),
+        inputs=tuple(source_name(path) for path in config.inputs),
+        plugins=tuple(
+            PluginFact(
+                kind,
+                link.name,
+                origins[kind].distribution,
+                origins[kind].version,
+                link.all_options(),
+                database.manifest.links[kind].digest,
+            )
+            for kind, link in links.items()
+        ),
+        database=DatabaseFact(str(database.path), database.digest, database.describe()),
+        options={
+            "method": database.manifest.method,
+            "stops": config.stops,
+            "links": {
+                kind: {"name": link.name, **{name: json_ready(value) for name, value in link.options.items()}}
+                for kind, link in links.items()
+            },
+        },
+        resources={
+            "threads": config.threads,
+            "device": device,
+            "batch_records": config.batch_records,
+            "batch_residues": config.batch_residues,
+        },
+    )
+
+
+def _read(config: RunConfig) -> Iterator[ReadBatch]:
+    """Yield the input in batches."""
+    reader = FastaReader(config.inputs, stops=config.stops, allow_nucleotide_like=config.allow_nucleotide_like)
+    return batches(
+        reader,
+        max_residues=config.batch_residues,
+        max_records=config.batch_records,
+        position=lambda: reader.bytes_read,
+    )
+
+
+def _timed(stream: Iterator[ReadBatch], clock: Clock) -> Iterator[ReadBatch]:
+    """Pass batches on, counting the time spent waiting for them as reading."""
+    while True:
+        with clock("read"):
+            read = next(stream, None)
+        if read is None:
+            return
+        yield read
+
+
+def _detail(counts: Counts) -> str:
+    failed = f", {counts.failed:,} failed" if counts.failed else ""
+    return f"{counts.proteins:,} proteins, {counts.annotations:,} annotations{failed}"
+
+
+class _Tally:
+    """Counts what no single batch shows."""
+
+    def __init__(self) -> None:
+        self.residues = self.stops = self.repeated = 0
+        self._names: set[int] = set()
+
+    def add(self, read: ReadBatch) -> None:
+        batch: SequenceBatch = read.sequences
+        self.residues += batch.residues
+        self.stops += read.stops
+        if len(self._names) < NAMES_REMEMBERED:
+            before = len(self._names)
+            self._names.update(map(hash, batch.ids))
+            self.repeated += len(batch) - (len(self._names) - before)
+
+    def warnings(self, counts: Counts) -> list[str]:
+        """Return what the user should know."""
+        texts = []
+        if self.repeated:
+            texts.append(f"{self.repeated:,} proteins carry a name that came before; each was annotated on its own")
+        if self.stops:
+            texts.append(f"{self.stops:,} stop codons (*) inside sequences were read as X")
+        if counts.failed:
+            texts.append(f"{counts.failed:,} proteins could not be worked on; failures.tsv says why")
+        return texts
+
+
+def _together(problems: list[PhotophoreError]) -> PhotophoreError:
+    return problems[0] if len(problems) == 1 else Problems(problems)
