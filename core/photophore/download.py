@@ -121,6 +121,9 @@ def _receive(url: str, part: Path, *, trusted: bool, progress: Progress | None) 
             request.add_header("If-Range", validator)
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - same
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            _discard(part)
+            raise http.client.HTTPException("the server sent another part than was asked for")
         if not resumed:
             start = 0
             _write_validator(part, url, response.headers)

@@ -4,7 +4,8 @@ A model is a facts file ``NAME.json`` beside the files that it names. Bundled on
 the user's in ``$PHOTOPHORE_MODELS``, or ``~/.local/share/photophore/models``. Facts are written by `write_facts`:
 
     {"schema_version": 1, "name": "near-small", "encoder": "near", "summary": "...", "licence": "BSD-3-Clause",
-     "card": "near-small.md", "source": "", "files": {"near-small.safetensors": {"sha256": "...", "bytes": 4600000}}}
+     "card": "near-small.md", "source": "",
+     "files": {"near-small.safetensors": {"sha256": "...", "bytes": 4600000}, "near-small.md": {...}}}
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Model:
     name, encoder, summary, licence
         As in the facts; ``encoder`` names the plugin that loads it and may be empty for files added by hand.
     files
-        Its files, the principal one first.
+        Its files, the principal one first; the model card is one of them.
     folder
         Where they lie.
     bundled
@@ -151,8 +152,6 @@ def verify_model(model: Model) -> tuple[ModelError, ...]:
             problems.append(
                 ModelError(f"{path}: SHA-256 is {found}, not {file.sha256} as its facts say; {_remedy(model)}")
             )
-    if model.card and not (model.folder / model.card).is_file():
-        problems.append(ModelError(f"{model.folder / model.card}: the model card is missing; {_remedy(model)}"))
     return tuple(problems)
 
 
@@ -174,12 +173,15 @@ def read_facts(path: Path, *, bundled: bool = False) -> Model:
             raise ModelError(f"{path}: {key} must be text, got {value!r}")
     if texts["name"] != path.stem:
         raise ModelError(f"{path}: name is {texts['name']!r}, but the file is called {path.name!r}; they must agree")
-    return Model(
-        files=tuple(_read_files(path, facts.get("files"))), folder=path.parent, bundled=bundled, facts=facts, **texts
-    )
+    files = tuple(_read_files(path, facts.get("files")))
+    if texts["card"] and texts["card"] not in {file.name for file in files}:
+        raise ModelError(f"{path}: the card {texts['card']!r} is not among files; list it with its sha256 and bytes")
+    return Model(files=files, folder=path.parent, bundled=bundled, facts=facts, **texts)
 
 
-def write_facts(folder: Path, name: str, files: Sequence[str], *, encoder: str, licence: str, **more: Any) -> Model:
+def write_facts(
+    folder: Path, name: str, files: Sequence[str], *, encoder: str, licence: str, card: str = "", **more: Any
+) -> Model:
     """Measure ``files`` in ``folder`` and write ``NAME.json`` beside them.
 
     Parameters
@@ -190,16 +192,22 @@ def write_facts(folder: Path, name: str, files: Sequence[str], *, encoder: str, 
         Name of the model; also the stem of the facts file.
     files
         File names, the principal one first.
+    card
+        File name of the model card; it is added to the files.
     more
-        Further facts: ``summary``, ``card`` and ``source`` are shown to the user, others are kept.
+        Further facts: ``summary`` and ``source`` are shown to the user, others are kept.
     """
     _check_name(name)
-    measured = {file: {"sha256": sha256_of(folder / file), "bytes": (folder / file).stat().st_size} for file in files}
+    measured = {
+        file: {"sha256": sha256_of(folder / file), "bytes": (folder / file).stat().st_size}
+        for file in [*files, *([card] if card and card not in files else [])]
+    }
     facts = {
         "schema_version": SCHEMA_VERSION,
         "name": name,
         "encoder": encoder,
         "licence": licence,
+        "card": card,
         **more,
         "files": measured,
     }
@@ -253,11 +261,10 @@ def _add_with_facts(source: str, target: Path, *, sha256: str | None, progress: 
         for file in facts.files:
             _check_free(facts.name, file.name)
             fetch(_beside(source, file.name), target.parent / file.name, sha256=file.sha256, progress=progress)
-        if facts.card:
-            fetch(_beside(source, facts.card), target.parent / facts.card)
         arrived.replace(target)
     finally:
         arrived.unlink(missing_ok=True)
+        arrived.parent.rmdir()
     return read_facts(target)
 
 
