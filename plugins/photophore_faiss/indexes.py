@@ -59,7 +59,7 @@ class FaissIndex(Generic[Config]):
     name: ClassVar[str]
 
     def __init__(self, config: Config, runtime: Runtime) -> None:
-        self.config = config
+        self.config: Config = config
         self.threads = runtime.threads
         self._index: Any = None
         self._facts: dict[str, Any] = {}

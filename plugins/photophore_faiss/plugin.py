@@ -8,37 +8,37 @@ from photophore.hookspecs import IndexSpec, Requirement, Runtime, hookimpl
 from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
 
 if TYPE_CHECKING:
-    from photophore_faiss.indexes import FaissIndex
+    from photophore_faiss.indexes import FastScanIndex, FlatIndex, HnswIndex, IvfIndex
 
 _FAISS = (Requirement(module="faiss", install="pip install 'faiss-cpu>=1.9'"),)
 
 
-def create_flat(config: FlatConfig, runtime: Runtime) -> FaissIndex:
+def create_flat(config: FlatConfig, runtime: Runtime) -> FlatIndex:
     """Return an empty exact index."""
-    from photophore_faiss.indexes import FlatIndex
+    from photophore_faiss import indexes
 
-    return FlatIndex(config, runtime)
+    return indexes.FlatIndex(config, runtime)
 
 
-def create_ivfpq(config: IvfConfig, runtime: Runtime) -> FaissIndex:
+def create_ivfpq(config: IvfConfig, runtime: Runtime) -> IvfIndex:
     """Return an empty index of inverted lists."""
-    from photophore_faiss.indexes import IvfIndex
+    from photophore_faiss import indexes
 
-    return IvfIndex(config, runtime)
+    return indexes.IvfIndex(config, runtime)
 
 
-def create_fastscan(config: FastScanConfig, runtime: Runtime) -> FaissIndex:
+def create_fastscan(config: FastScanConfig, runtime: Runtime) -> FastScanIndex:
     """Return an empty index of inverted lists with 4-bit codes."""
-    from photophore_faiss.indexes import FastScanIndex
+    from photophore_faiss import indexes
 
-    return FastScanIndex(config, runtime)
+    return indexes.FastScanIndex(config, runtime)
 
 
-def create_hnsw(config: HnswConfig, runtime: Runtime) -> FaissIndex:
+def create_hnsw(config: HnswConfig, runtime: Runtime) -> HnswIndex:
     """Return an empty graph index."""
-    from photophore_faiss.indexes import HnswIndex
+    from photophore_faiss import indexes
 
-    return HnswIndex(config, runtime)
+    return indexes.HnswIndex(config, runtime)
 
 
 @hookimpl

@@ -75,14 +75,14 @@ def sum_by_key(
 
 def rank(
     keys: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
     ids: tuple[str, ...],
     targets: TargetTable,
     max_candidates: int,
 ) -> Candidates:
     """Order scored pairs, ``key = protein * targets + target``, into candidates: best first, ties by target."""
     protein, target = np.divmod(keys, max(len(targets), 1))
-    scores = scores.astype(np.float32)
+    scores = sums.astype(np.float32)
     order = np.lexsort((target, -scores, protein))
     protein, target, scores = protein[order], target[order], scores[order]
     counts = np.bincount(protein, minlength=len(ids))

@@ -1,0 +1,40 @@
+"""Options of the near encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from photophore.errors import UsageError
+
+PRECISIONS = ("int8", "fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class NearConfig:
+    """Options of the encoder ``near``."""
+
+    weights: str = field(
+        default="near-small",
+        metadata={
+            "help": "near-small (bundled), weights of `photophore train near` (.safetensors), "
+            "or NEAR's own (.pt, .npz, .safetensors)"
+        },
+    )
+    precision: str = field(
+        default="int8",
+        metadata={
+            "help": "int8 (fastest) or fp32, for our own weights on a CPU; GPUs and NEAR's own weights compute in fp32",
+            "choices": PRECISIONS,
+        },
+    )
+    row_length: int = field(default=1024, metadata={"help": "positions in one row of the network's input"})
+    rows_per_call: int = field(default=16, metadata={"help": "rows computed at once: more needs more memory"})
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"encoder option precision={self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        for name, lowest in (("row_length", 128), ("rows_per_call", 1)):
+            if getattr(self, name) < lowest:
+                raise UsageError(
+                    f"encoder option {name}={getattr(self, name)}: give a whole number of at least {lowest}"
+                )

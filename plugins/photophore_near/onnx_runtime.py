@@ -1,0 +1,117 @@
+"""Our own near network on ONNX Runtime: int8 from tokens, fp32 from distributions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from safetensors import SafetensorError, safe_open
+
+from photophore.errors import ModelError
+from photophore.hookspecs import Runtime
+from photophore_near.residues import PAD_TOKEN, distributions, tokens
+from photophore_near.upstream import tensor_digest
+
+FORMAT = "photophore-near-1"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """Weights that `photophore train near` wrote: where they lie, how far a residue sees, and their digest."""
+
+    path: Path
+    dim: int
+    radius: int
+    digest: str
+
+    def graph(self, precision: str) -> Path:
+        """Return where the exported network of ``precision`` lies: beside the weights."""
+        return self.path.with_name(f"{self.path.stem}.{precision}.onnx")
+
+
+def is_own(path: Path) -> bool:
+    """Say whether ``path`` holds our network rather than NEAR's; an unreadable file is nobody's."""
+    if path.suffix != ".safetensors":
+        return False
+    return bool(_metadata(path).get("format") == FORMAT)
+
+
+def describe(path: Path) -> OwnModel:
+    """Read shape and digest of the weights at ``path``.
+
+    Raises
+    ------
+    ModelError
+        If the shape is missing or not one.
+    """
+    try:
+        shape = json.loads(_metadata(path)["shape"])
+        dim, radius = int(shape["dim"]), 2 * int(shape["blocks"]) * (int(shape["kernel"]) // 2)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error
+    with safe_open(str(path), framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    return OwnModel(path, dim, radius, tensor_digest(tensors))
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file ({error}); check the download") from error
+
+
+class OnnxNetwork:
+    """The exported network; sequences run in the chosen precision, profiles always in fp32."""
+
+    empty = PAD_TOKEN
+
+    def __init__(self, model: OwnModel, precision: str, runtime: Runtime) -> None:
+        self.dim = model.dim
+        self.radius = model.radius
+        self.digest = model.digest
+        self._model = model
+        self._precision = precision
+        self._threads = runtime.threads
+        self._distributions = distributions()  # (tokens, 20)
+        self._sessions: dict[str, Any] = {precision: _open_session(model.graph(precision), runtime.threads)}
+
+    def tokens(self, sequence: str) -> npt.NDArray[np.uint8]:
+        """Return the token of each residue of ``sequence``."""
+        return tokens(sequence)
+
+    def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
+        if self._precision == "fp32":
+            return self.embed_values(self._distributions[rows])
+        return self._run("int8", "tokens", rows.astype(np.int32))
+
+    def embed_values(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)``."""
+        return self._run("fp32", "values", np.ascontiguousarray(rows, dtype=np.float32))
+
+    def _run(self, precision: str, name: str, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        if precision not in self._sessions:
+            self._sessions[precision] = _open_session(self._model.graph(precision), self._threads)
+        result: npt.NDArray[np.float32] = self._sessions[precision].run(["embeddings"], {name: rows})[0]
+        return result
+
+
+def _open_session(path: Path, threads: int) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path}: missing; export the weights again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions have no public base class
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: ONNX Runtime cannot read it ({reason}); check the download") from error
