@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from tests.core.writer_cases import RESULT, annotation, batch, facts, real_hits, write_all
 
 from photophore.cli.merge import merge as merge_command
 from photophore.errors import InputError, OutputError, Problems, UsageError
@@ -16,7 +18,6 @@ from photophore.merge import merge
 from photophore.runfacts import DatabaseFact, PluginFact, read_run
 from photophore.types import BatchResult, Failure
 from photophore.writers import ALL_FILES, parquet
-from tests.core.writer_cases import RESULT, annotation, batch, facts, real_hits, write_all
 
 SAME_BYTES = sorted(set(ALL_FILES) - {"run.json"})
 
@@ -26,7 +27,7 @@ def write_shards(folder, results, cuts, **options):
     edges = [0, *cuts, len(results)]
     return [
         write_all(folder / f"shard{number}", results[start:end], **options)
-        for number, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for number, (start, end) in enumerate(pairwise(edges))
     ]
 
 
@@ -105,8 +106,10 @@ def test_merged_runs_can_be_merged(tmp_path):
         ({"version": "0.0.9"}, "the version of Photophore differ: '0.0.9' there, '0.1.0' in {first}; repeat one run"),
         (
             {"plugins": (PluginFact("encoder", "near", "photophore", "0.1.0", {"dim": 64}, "ab" * 32),)},
-            "the plugins differ: [{{'kind': 'encoder', 'name': 'near', 'distribution': 'photophore', "
-            "'version': '0.1.0', 'options': {{'dim': 64}}",
+            (
+                "the plugins differ: [{{'kind': 'encoder', 'name': 'near', 'distribution': 'photophore', "
+                "'version': '0.1.0', 'options': {{'dim': 64}}"
+            ),
         ),
     ],
 )
@@ -115,9 +118,7 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path, changes, message
     second = write_all(tmp_path / "2", [RESULT], run=replace(facts(version="0.1.0"), **changes))
     with pytest.raises(Problems) as caught:
         merge([first, second], tmp_path / "merged")
-    assert str(caught.value).startswith(
-        f"{second}: cannot be merged with {first}: {message.format(first=first)}"
-    )
+    assert str(caught.value).startswith(f"{second}: cannot be merged with {first}: {message.format(first=first)}")
     assert caught.value.exit_code == 3
     assert not (tmp_path / "merged").exists()
 
@@ -172,7 +173,9 @@ def test_file_cut_after_the_run_is_named(tmp_path, name):
 def test_missing_file_is_named(tmp_path):
     shard = write_all(tmp_path / "1", [RESULT])
     (shard / "annotations.tsv").unlink()
-    with pytest.raises(InputError, match=r"annotations\.tsv: cannot be read: No such file or directory; repeat the run"):
+    with pytest.raises(
+        InputError, match=r"annotations\.tsv: cannot be read: No such file or directory; repeat the run"
+    ):
         merge([shard], tmp_path / "merged")
 
 

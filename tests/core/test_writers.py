@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.core.writer_cases import EVIDENCE, HMMER_COLUMNS, RESULT, annotation, batch, facts, real_hits, write_all
 
 from photophore.errors import DataError, UsageError
 from photophore.hookspecs import Column
@@ -18,7 +19,6 @@ from photophore.runfacts import read_run
 from photophore.types import BatchResult
 from photophore.writers import ALL_FILES, FIXED_COLUMNS, FORMATS
 from photophore.writers.rows import float_text, one_based
-from tests.core.writer_cases import EVIDENCE, HMMER_COLUMNS, RESULT, annotation, batch, facts, real_hits, write_all
 
 
 def one(row, *, length=10):
@@ -74,7 +74,11 @@ def test_parquet_has_types_full_precision_and_meanings(tmp_path):
     assert table.to_pylist()[0] | {"score": 0} == {
         **{column.name: getattr(annotation(), column.name) for column in FIXED_COLUMNS},
         **EVIDENCE,
-        **{"start": 3, "ecs": ["1.2.3.4", "1.2.3.-"], "score": 0, "family_start": 1, "envelope_start": 3},
+        "start": 3,
+        "ecs": ["1.2.3.4", "1.2.3.-"],
+        "score": 0,
+        "family_start": 1,
+        "envelope_start": 3,
     }
     assert table["score"].to_pylist() == [1 / 3]
     assert [str(table.schema.field(name).type) for name in ("start", "score", "target", "ecs")] == [
@@ -106,8 +110,10 @@ def test_gff3(out):
     assert header == "##gff-version 3"
     assert line.split("\t") == [
         *("p1", "Photophore", "protein_match", "3", "7", "1.5e-09", ".", "."),
-        "ID=p1:Fam:3-7;Name=Fam;Target=Fam 1 5;Dbxref=Pfam:PF00001.2,EC:1.2.3.4,EC:1.2.3.-;"
-        "Note=A family%3B of two%2C really;accession=PF00001.2;method=near-hmmer;score=21.5",
+        (
+            "ID=p1:Fam:3-7;Name=Fam;Target=Fam 1 5;Dbxref=Pfam:PF00001.2,EC:1.2.3.4,EC:1.2.3.-;"
+            "Note=A family%3B of two%2C really;accession=PF00001.2;method=near-hmmer;score=21.5"
+        ),
     ]
 
 
@@ -210,13 +216,18 @@ def test_numpy_numbers_and_bools_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"score": float("nan")}, "annotation of 'p1' by 'Fam': column 'score' is nan; it must be a finite number or None"),
+        (
+            {"score": float("nan")},
+            "annotation of 'p1' by 'Fam': column 'score' is nan; it must be a finite number or None",
+        ),
         ({"score": None}, "annotation of 'p1' by 'Fam': column 'score' is None; it must be of type float"),
         ({"evidence": {"domain": "x"}}, "annotation of 'p1' by 'Fam': column 'domain' is 'x'; it must be of type int"),
         (
             {"evidence": {"colour": 1}},
-            "annotation of 'p1' by 'Fam': evidence 'colour' is not declared; "
-            "name it among the columns of the AnnotatorSpec",
+            (
+                "annotation of 'p1' by 'Fam': evidence 'colour' is not declared; "
+                "name it among the columns of the AnnotatorSpec"
+            ),
         ),
     ],
 )
@@ -249,11 +260,13 @@ def test_bytes_that_are_no_text_are_escaped_in_every_format(tmp_path):
 def test_cut_into_batches_does_not_show(tmp_path):
     results, _ = real_hits()
     joined = BatchResult(
-        batch(*(
-            record
-            for part in results
-            for record in zip(part.batch.ids, part.batch.sequences, part.batch.sources, strict=True)
-        )),
+        batch(
+            *(
+                record
+                for part in results
+                for record in zip(part.batch.ids, part.batch.sequences, part.batch.sources, strict=True)
+            )
+        ),
         tuple(row for part in results for row in part.annotations),
         (),
     )

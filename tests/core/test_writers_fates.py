@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.writer_cases import annotation, batch
 
 from photophore.errors import DataError
 from photophore.types import BatchResult, Failure
 from photophore.writers.fates import annotations_per_record, fates_of, in_input_order
-from tests.core.writer_cases import annotation, batch
 
 TEN = "MKVLAGGHTR"
 

@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 
 import pytest
+from tests.core.writer_cases import EVIDENCE, HMMER_COLUMNS, RESULT, annotation, batch, real_hits, write_all
 
 from photophore.errors import DataError, UsageError
-from photophore.writers import formats_for
-from tests.core.writer_cases import EVIDENCE, HMMER_COLUMNS, RESULT, annotation, batch, real_hits, write_all
 from photophore.types import BatchResult
+from photophore.writers import formats_for
 from photophore.writers.domtblout import HEADER
 
 #: Types of the 22 columns before the description.
@@ -48,7 +48,7 @@ def test_header_is_the_one_that_hmmer_prints():
     )
     printed = io.BytesIO()
     hits.write(printed, format="domains", header=True)
-    assert HEADER == printed.getvalue().decode()
+    assert printed.getvalue().decode() == HEADER
 
 
 def _optimized(profile):

@@ -28,20 +28,14 @@ def annotations_per_record(batch: SequenceBatch, annotations: Sequence[Annotatio
     E-value falls (score rises), or where the same place is hit by the same target again.
     """
     counts = [0] * len(batch)
-    rows = _rows_by_name(batch)
-    row, last, places = -1, None, set[tuple[str, int, int]]()
-    for annotation in annotations:
-        here = row >= 0 and _is_of(annotation, batch, row)
-        place = (annotation.target, annotation.start, annotation.end)
-        if not here or place in places or (last is not None and _better(annotation, last)):
-            later = [r for r in rows.get(annotation.protein, ()) if r > row and _is_of(annotation, batch, r)]
-            if later:
-                row, places = later[0], set()
-            elif not here:
-                raise _misplaced(annotation, rows)
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(batch.ids):
+        rows.setdefault(name, []).append(row)
+    lengths = list(map(len, batch.sequences))
+    for annotation, row in zip(annotations, _rows_of(annotations, rows, lengths), strict=True):
+        if row is None:
+            raise _misplaced(annotation, rows)
         counts[row] += 1
-        places.add(place)
-        last = annotation
     return counts
 
 
@@ -76,15 +70,28 @@ def in_input_order(failures: Sequence[Failure], inputs: Sequence[str]) -> list[F
     return sorted(failures, key=lambda failure: _position(failure.source, ranks))
 
 
-def _rows_by_name(batch: SequenceBatch) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(batch.ids):
-        rows.setdefault(name, []).append(row)
-    return rows
-
-
-def _is_of(annotation: Annotation, batch: SequenceBatch, row: int) -> bool:
-    return batch.ids[row] == annotation.protein and len(batch.sequences[row]) == annotation.protein_length
+def _rows_of(annotations: Sequence[Annotation], rows: dict[str, list[int]], lengths: list[int]) -> Iterator[int | None]:
+    """Yield the row of each annotation, None where there is none at or after that of the one before."""
+    row, last, places = -1, None, set[tuple[str, int, int]]()
+    for annotation in annotations:
+        length = annotation.protein_length
+        same_name = rows.get(annotation.protein, [])
+        here = row in same_name and lengths[row] == length
+        again = False
+        if len(same_name) > 1:
+            place = (annotation.target, annotation.start, annotation.end)
+            again = here and (place in places or (last is not None and _better(annotation, last)))
+            if again or not here:
+                places = set()
+            places.add(place)
+        if again or not here:
+            later = next((other for other in same_name if other > row and lengths[other] == length), None)
+            if later is None and not here:
+                yield None
+                return
+            row = row if later is None else later
+        last = annotation
+        yield row
 
 
 def _better(annotation: Annotation, last: Annotation) -> bool:

@@ -16,7 +16,7 @@ class JsonlWriter:
 
     def __init__(self, file: OutputFile, columns: tuple[Column, ...]) -> None:
         self._file = file
-        self._format = "{" + ", ".join(f"{quoted(column.name)}: %s" for column in columns) + "}\n"
+        self._format = "{" + ",".join(f"{quoted(column.name)}:%s" for column in columns) + "}\n"
 
     def write(self, rows: Rows) -> None:
         """Append rows."""
@@ -29,7 +29,7 @@ class JsonlWriter:
 
 def _json_cells(rows: Rows, column: Column) -> list[str]:
     if column.name == "ecs":
-        known = {ecs: "[" + ", ".join(map(quoted, ecs)) + "]" for ecs in set(rows.values["ecs"])}
+        known = {ecs: "[" + ",".join(map(quoted, ecs)) + "]" for ecs in set(rows.values["ecs"])}
         return [known[ecs] for ecs in rows.values["ecs"]]
     if column.type is str:
         return map_distinct(quoted, rows.values[column.name], missing="null")

@@ -129,9 +129,10 @@ def _checked(column: Column, values: list[Any], annotations: Sequence[Annotation
     if types - {column.type}:
         values = [_coerced(column, value, row) for value, row in zip(values, annotations, strict=True)]
     if column.type is float:
-        for value, row in zip(values, annotations, strict=True):
-            if value is not None and not math.isfinite(value):
-                raise _wrong(column, value, row, "a finite number or None")
+        if not all(map(math.isfinite, filter(None, values))):
+            for value, row in zip(values, annotations, strict=True):
+                if value is not None and not math.isfinite(value):
+                    raise _wrong(column, value, row, "a finite number or None")
     elif column.type is str:
         values = _encodable(values)
     elif is_start(column):
