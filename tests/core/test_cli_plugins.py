@@ -6,6 +6,9 @@ import importlib
 import json
 import os
 import signal
+import subprocess
+import sys
+from importlib.metadata import version
 
 import click
 import pytest
@@ -55,7 +58,11 @@ def test_list_mentions_problems_and_still_ends_well(site) -> None:
     site.install("acme", "1 / 0\n")
     result = site.photophore("plugins", "list", PHOTOPHORE_PLUGINS="acme,faiss")
     assert result.returncode == 0
-    assert result.stderr == "1 problem with plugins; photophore plugins doctor tells what to do\n"
+    problem, hint = result.stderr.splitlines()
+    assert problem.startswith(
+        "left out: plugin acme 1.0 (entry point 'acme'): importing 'acme_plugin' failed: ZeroDivisionError"
+    )
+    assert hint == "1 problem with plugins; photophore plugins doctor tells what to do"
     assert "flat" in result.stdout
 
 
@@ -249,6 +256,19 @@ def test_train_says_which_encoders_can_be_trained(site, tmp_path) -> None:
     absent = site.photophore("train", "acme", "--config", str(tmp_path / "none.yaml"))
     assert absent.returncode == 2
     assert "none.yaml" in absent.stderr
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "photophore", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == version("photophore") + "\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"{sys.executable} -m photophore plugins list | head -n 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert result.stdout == "encoders\n"
+    assert "Traceback" not in result.stderr
 
 
 def test_settings_are_checked() -> None:

@@ -52,7 +52,7 @@ def list_(*, as_json: bool) -> None:
         click.echo(f"left out: {problem}", err=True)
 
 
-@models.command()
+@models.command(short_help="Recompute the SHA-256 of every file.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(*, names: tuple[str, ...]) -> None:
     """Recompute the SHA-256 of every file, of all models or of those named."""
@@ -78,10 +78,12 @@ def verify(*, names: tuple[str, ...]) -> None:
 
 @models.command()
 @click.argument("source", metavar="FILE_OR_URL")
-@click.option("--sha256", help="What the SHA-256 of the file must be; needed for plain http.")
-@click.option("--name", help="Name of the model [default: the file name without its suffix].")
-@click.option("--encoder", default="", help="Encoder that loads it.")
-@click.option("--licence", default="unknown", show_default=True, help="Licence of the weights, for the list.")
+@click.option("--sha256", metavar="HEX", help="What the SHA-256 of the file must be; needed for plain http.")
+@click.option("--name", metavar="NAME", help="Name of the model (default: the file name without its suffix).")
+@click.option("--encoder", default="", metavar="NAME", help="Encoder that loads it.")
+@click.option(
+    "--licence", default="unknown", metavar="TEXT", show_default=True, help="Licence of the weights, for the list."
+)
 def add(*, source: str, sha256: str | None, name: str | None, encoder: str, licence: str) -> None:
     """Add a model from a file or an address.
 

@@ -29,7 +29,7 @@ def plugins() -> None:
     """  # noqa: D301 - click's mark for lines that keep their breaks
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="List every plugin and what it still needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def list_(*, as_json: bool) -> None:
     """List every plugin: what it does, where it comes from, and what it still needs."""
@@ -46,11 +46,13 @@ def list_(*, as_json: bool) -> None:
                 click.echo(f"  {'':{width}}  needs: {command}")
         if not registry.specs(kind):
             click.echo("  none")
+    for problem in registry.problems:
+        click.echo(f"left out: {problem}", err=True)
     if registry.problems:
         click.echo(_count(registry.problems), err=True)
 
 
-@plugins.command()
+@plugins.command(short_help="Show the options of a plugin.")
 @click.argument("name")
 def show(*, name: str) -> None:
     """Show the options of the plugins called NAME, with their defaults."""
@@ -75,7 +77,7 @@ def show(*, name: str) -> None:
         click.echo(options_help(spec, indent="    "))
 
 
-@plugins.command()
+@plugins.command(short_help="Check every plugin; code 6 where one is broken.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
 def doctor(settings: Settings, *, as_json: bool) -> None:
