@@ -265,10 +265,13 @@ def test_the_package_can_be_run_as_a_module() -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = f"{sys.executable} -m photophore plugins list | head -n 1"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert result.stdout == "encoders\n"
-    assert "Traceback" not in result.stderr
+    command = [sys.executable, "-m", "photophore", "plugins", "list", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors == ""
 
 
 def test_settings_are_checked() -> None:

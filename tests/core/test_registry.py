@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -217,6 +218,22 @@ def test_metadata_without_a_name_is_reported(site) -> None:
     site.install("acme", "x = 1\n")
     (site.folder / "acme-1.0.dist-info" / "METADATA").unlink()
     assert "unnamed distribution of unknown version" in problem_of(load_registry(), "unnamed distribution")
+
+
+@pytest.mark.parametrize(("points", "names"), [(None, ["new"]), ("[console_scripts]\nacme = acme_plugin\n", [])])
+def test_the_distribution_that_import_would_take_is_the_one_that_counts(
+    site, good, tmp_path, monkeypatch, points, names
+) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    monkeypatch.setattr("sys.path", [*sys.path, str(hidden)])
+    replace(site, folder=hidden).install("acme", good.format(name="old"), version="1.0")
+    site.install("acme", good.format(name="new"), version="2.0", entry_points=points)
+    registry = load_registry()
+    found = [spec for spec in registry.specs() if registry.origin(spec).distribution == "acme"]
+    assert [spec.name for spec in found] == names
+    assert all(registry.origin(spec).version == "2.0" for spec in found)
+    assert not [item for item in registry.problems if item.origin.distribution == "acme"]
 
 
 def test_a_stranger_may_not_take_the_name_of_a_builtin(site, good) -> None:
