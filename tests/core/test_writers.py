@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -282,3 +283,23 @@ def test_pyarrow_is_imported_only_for_parquet(tmp_path):
         "assert 'pyarrow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_gff3_reads_back(tmp_path):
+    """Split as the specification says, then unescape: nothing is lost."""
+    odd = annotation("a;b=c", target="f,1 %&", description="50% of a=b; c,d\té", accession="K01234", ecs=("1.1.1.1",))
+    cells = (write_all(tmp_path / "out", [one(odd)]) / "annotations.gff3").read_text().splitlines()[1].split("\t")
+    attributes = dict(part.split("=") for part in cells[8].split(";"))
+    read = {key: [unquote(part) for part in value.split(",")] for key, value in attributes.items()}
+    assert unquote(cells[0]) == odd.protein
+    assert read == {
+        "ID": ["a;b=c:f,1 %&:3-7"],
+        "Name": ["f,1 %&"],
+        "Target": ["f,1 %& 1 5"],
+        "Dbxref": ["KEGG:K01234", "EC:1.1.1.1"],
+        "Note": [odd.description],
+        "accession": ["K01234"],
+        "method": ["near-hmmer"],
+        "score": ["21.5"],
+    }
+    assert attributes["Target"].count(" ") == 2

@@ -13,11 +13,11 @@ import click
 @click.option(
     *("-o", "--output"),
     required=True,
-    metavar="OUT",
+    metavar="FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the merged results; made where missing.",
 )
-@click.option("--force", is_flag=True, help="Replace the results of an earlier run in OUT.")
+@click.option("--force", is_flag=True, help="Replace the results of an earlier run, once the new ones are whole.")
 def merge(*, runs: tuple[Path, ...], output: Path, force: bool) -> None:
     """Join finished runs into what one run over the whole input gives.
 

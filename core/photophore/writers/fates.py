@@ -32,10 +32,10 @@ def annotations_per_record(batch: SequenceBatch, annotations: Sequence[Annotatio
     for row, name in enumerate(batch.ids):
         rows.setdefault(name, []).append(row)
     lengths = list(map(len, batch.sequences))
-    for annotation, row in zip(annotations, _rows_of(annotations, rows, lengths), strict=True):
-        if row is None:
+    for annotation, found in zip(annotations, _rows_of(annotations, rows, lengths), strict=True):
+        if found is None:
             raise _misplaced(annotation, rows)
-        counts[row] += 1
+        counts[found] += 1
     return counts
 
 
