@@ -1,0 +1,1 @@
+"""Builds the profile families that come with the package: groups, alignments, profiles, relatives, cut-offs, selection."""

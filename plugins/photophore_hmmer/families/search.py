@@ -1,0 +1,137 @@
+"""Searches many profiles against many proteins in pieces that are kept on disk, so that a stopped run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyhmmer
+from pyhmmer.easel import DigitalSequenceBlock, TextSequence
+from pyhmmer.plan7 import HMM, TopHits
+
+from photophore.types import FloatArray
+from photophore_hmmer.store import AMINO
+
+log = logging.getLogger(__name__)
+
+#: Profiles searched between two savings.
+_PIECE = 100
+_COLUMNS = ("profiles", "proteins", "scores", "evalues", "domain_scores", "coverages", "protein_coverages")
+
+
+@dataclass(frozen=True, slots=True)
+class Proteins:
+    """Proteins ready to be searched, under names that do not repeat."""
+
+    names: tuple[str, ...]
+    sequences: tuple[str, ...]
+
+    def block(self) -> DigitalSequenceBlock:
+        """Return the sequences in HMMER's form, each named by its number."""
+        numbered = enumerate(self.sequences)
+        return DigitalSequenceBlock(
+            AMINO, [TextSequence(name=str(number), sequence=sequence).digitize(AMINO) for number, sequence in numbered]
+        )
+
+    @property
+    def residues(self) -> int:
+        """Total length."""
+        return sum(map(len, self.sequences))
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Pairs of a profile and a protein that HMMER found; every array has ``shape=(hits,)``.
+
+    Parameters
+    ----------
+    profiles, proteins
+        ``dtype=int32``: row among the profiles, and among the proteins, that were searched.
+    scores, domain_scores
+        ``dtype=float32``: bits of the whole protein, and of its best domain.
+    evalues
+        ``dtype=float64``: on as many comparisons as were asked for.
+    coverages, protein_coverages
+        ``dtype=float32``: part of the profile, and of the protein, between the first and the last position aligned, 0 to 1.
+    """
+
+    profiles: npt.NDArray[np.int32]
+    proteins: npt.NDArray[np.int32]
+    scores: FloatArray
+    evalues: npt.NDArray[np.float64]
+    domain_scores: FloatArray
+    coverages: FloatArray
+    protein_coverages: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Hits:
+        """Return the hits at which ``keep``, ``shape=(hits,)``, is True."""
+        return Hits(**{name: getattr(self, name)[keep] for name in _COLUMNS})
+
+
+def search(profiles: Sequence[HMM], proteins: Proteins, work: Path, *, evalue: float, z: float, threads: int) -> Hits:
+    """Return every hit of at most ``evalue`` on ``z`` comparisons; pieces found in ``work`` are not searched again."""
+    work.mkdir(parents=True, exist_ok=True)
+    block: DigitalSequenceBlock | None = None
+    pieces: list[Hits] = []
+    sought = hashlib.sha256(repr((evalue, z)).encode() + "\n".join(proteins.sequences).encode())
+    for first in range(0, len(profiles), _PIECE):
+        queries = profiles[first : first + _PIECE]
+        digest = sought.copy()
+        for hmm in queries:
+            digest.update(f"{hmm.name} {hmm.consensus} {list(hmm.evalue_parameters.as_vector())}".encode())
+        kept = work / f"{digest.hexdigest()[:24]}.npz"
+        if not kept.exists():
+            block = proteins.block() if block is None else block
+            _save(_search(queries, block, evalue=evalue, z=z, threads=threads), kept)
+            log.info("searched %d of %d profiles", first + len(queries), len(profiles))
+        pieces.append(_load(kept, first))
+    return Hits(**{name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _COLUMNS})
+
+
+def _search(queries: Sequence[HMM], block: DigitalSequenceBlock, *, evalue: float, z: float, threads: int) -> Hits:
+    """Return the hits of a few profiles."""
+    rows: list[tuple[float, ...]] = []
+    found = pyhmmer.hmmsearch(queries, block, cpus=threads, E=evalue, Z=z, domE=1e9, incdomE=1e9)
+    for number, (query, hits) in enumerate(zip(queries, found, strict=True)):
+        rows += _rows(number, query, hits)
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(_COLUMNS))
+    types = (np.int32, np.int32, np.float32, np.float64, np.float32, np.float32, np.float32)
+    return Hits(**{name: table[:, i].astype(kind) for i, (name, kind) in enumerate(zip(_COLUMNS, types, strict=True))})
+
+
+def _rows(number: int, query: HMM, hits: TopHits) -> list[tuple[float, ...]]:
+    """Return one row a hit, in the order of `_COLUMNS`."""
+    rows: list[tuple[float, ...]] = []
+    for hit in hits:
+        good = [domain for domain in hit.domains if domain.score > 0] or [hit.best_domain]
+        spans = [domain.alignment for domain in good]
+        profile = max(span.hmm_to for span in spans) - min(span.hmm_from for span in spans) + 1
+        protein = max(span.target_to for span in spans) - min(span.target_from for span in spans) + 1
+        coverage, protein_coverage = profile / query.M, protein / hit.length
+        best = max(domain.score for domain in hit.domains)
+        rows.append((number, int(hit.name), hit.score, hit.evalue, best, coverage, protein_coverage))
+    return rows
+
+
+def _save(hits: Hits, path: Path) -> None:
+    """Write ``hits`` whole or not at all."""
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as stream:
+        np.savez_compressed(stream, **{name: getattr(hits, name) for name in _COLUMNS})
+    beside.replace(path)
+
+
+def _load(path: Path, first: int) -> Hits:
+    """Read the hits of the profiles from number ``first`` on."""
+    with np.load(path) as kept:
+        columns = {name: kept[name] for name in _COLUMNS}
+    columns["profiles"] = columns["profiles"] + np.int32(first)
+    return Hits(**columns)

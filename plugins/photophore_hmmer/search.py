@@ -1,0 +1,110 @@
+"""One thread's searches: a profile against its candidate proteins, through HMMER's whole pipeline."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pyhmmer.easel import DigitalSequence, DigitalSequenceBlock
+from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
+
+from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
+from photophore_hmmer.store import AMINO, Preparer, ProfileStore
+
+#: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
+#: big-endian float behind a length (4 bytes), six coordinates (8 each) and three scores (4 each).
+_ACCURATE_RESIDUES = struct.Struct(">f")
+_ACCURATE_RESIDUES_AT = 4 + 6 * 8 + 3 * 4
+
+
+class DomainHit(NamedTuple):
+    """A domain as HMMER found it: 1-based inclusive coordinates, bits, and the P-value that E-values are made from."""
+
+    score: float
+    bias: float
+    pvalue: float
+    i_evalue: float
+    family_from: int
+    family_to: int
+    aligned_from: int
+    aligned_to: int
+    envelope_from: int
+    envelope_to: int
+    accuracy: float
+
+
+class FamilyHit(NamedTuple):
+    """A family reported for the protein at ``row`` of the batch, with all its domains but those that HMMER drops as doubles."""
+
+    row: int
+    target: int
+    score: float
+    bias: float
+    evalue: float
+    domains: tuple[DomainHit, ...]
+
+
+class Searcher:
+    """Compares profiles with proteins, in one thread.
+
+    HMMER's filters stay at their defaults and its random numbers begin anew with every comparison, so that
+    the numbers of a pair depend on the pair alone. Families are thresholded here; domains only by bit cut-offs, because
+    the conditional E-value of a domain waits for the number of families of its protein.
+    """
+
+    def __init__(self, store: ProfileStore, config: HmmerConfig) -> None:
+        self._store = store
+        self._preparer = Preparer()
+        self._arguments = pipeline_arguments(config, len(store))
+        self._pipeline = Pipeline(AMINO, **self._arguments)
+
+    def search(self, target: int, proteins: Sequence[DigitalSequence]) -> list[FamilyHit]:
+        """Return the hits of profile ``target`` among ``proteins``, whose names are their rows in the batch."""
+        profile: OptimizedProfile = self._store.optimized(target, self._preparer)
+        try:
+            hits = self._pipeline.search_hmm(profile, DigitalSequenceBlock(AMINO, proteins))
+        except Exception:
+            self._pipeline = Pipeline(AMINO, **self._arguments)  # the old one stopped in the middle of a protein
+            raise
+        found = [_family_hit(target, hit) for hit in hits if hit.reported]
+        self._pipeline.clear()
+        return found
+
+
+def pipeline_arguments(config: HmmerConfig, profiles: int) -> dict[str, Any]:
+    """Return what the pipeline is made with: E-values count on ``profiles`` comparisons unless ``config.z`` says otherwise."""
+    arguments: dict[str, Any] = {"Z": config.z or float(profiles)}
+    if config.cut != "none":
+        return arguments | {"bit_cutoffs": BIT_CUTOFFS[config.cut]}
+    return arguments | {"E": config.evalue, "T": config.score, "domT": float("-inf")}
+
+
+def _family_hit(target: int, hit: Hit) -> FamilyHit:
+    return FamilyHit(
+        row=int(hit.name),
+        target=target,
+        score=hit.score,
+        bias=hit.bias,
+        evalue=hit.evalue,
+        domains=tuple([_domain_hit(domain) for domain in hit.domains if domain.reported]),
+    )
+
+
+def _domain_hit(domain: Domain) -> DomainHit:
+    alignment = domain.alignment
+    envelope_from, envelope_to = domain.env_from, domain.env_to
+    (accurate,) = _ACCURATE_RESIDUES.unpack_from(domain.__getstate__(), _ACCURATE_RESIDUES_AT)
+    return DomainHit(
+        domain.score,
+        domain.bias,
+        domain.pvalue,
+        domain.i_evalue,
+        alignment.hmm_from,
+        alignment.hmm_to,
+        alignment.target_from,
+        alignment.target_to,
+        envelope_from,
+        envelope_to,
+        accurate / (1.0 + abs(envelope_to - envelope_from)),
+    )
