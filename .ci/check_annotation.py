@@ -49,6 +49,7 @@ def problems(out: Path, example: str) -> list[str]:
         f"proteins: {counts['proteins']}, in the example {len(names)}": counts["proteins"] == len(names),
         f"counts do not add up: {counts}": counts["proteins"]
         == counts["annotated"] + counts["unannotated"] + counts["failed"],
+        "proteins.tsv does not hold every protein once": len(body(out / "proteins.tsv")) == len(names) + 1,
         f"failed: {counts['failed']}": counts["failed"] == 0,
         f"annotated: {counts['annotated']}, in the table {len(proteins)}": counts["annotated"] == len(proteins),
         f"annotated: only {len(proteins)} of {len(names)}": len(proteins) >= MIN_ANNOTATED_SHARE * len(names),
