@@ -275,11 +275,11 @@ class _Tally:
         """Return what the user should know."""
         texts = []
         if self.repeated:
-            texts.append(f"{self.repeated:,} proteins carry a name that came before; each was annotated on its own")
+            texts.append(f"names that came before: {self.repeated:,}; each of these proteins was annotated on its own")
         if self.stops:
-            texts.append(f"{self.stops:,} stop codons (*) inside sequences were read as X")
+            texts.append(f"stop codons (*) inside sequences, read as X: {self.stops:,}")
         if counts.failed:
-            texts.append(f"{counts.failed:,} proteins could not be worked on; failures.tsv says why")
+            texts.append(f"proteins that could not be worked on: {counts.failed:,}; failures.tsv says why")
         return texts
 
 
