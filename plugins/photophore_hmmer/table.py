@@ -70,11 +70,17 @@ class ProfileTable:
                     f"{path}: the profiles are stored in schema {schema}, this version reads {SCHEMA}; "
                     "build the database again, or use the version of photophore that built it"
                 )
-            file = {name: name for name in (PROFILES_FILE, COMPRESSED_FILE)}[columns.pop("file")]
-            cutoffs = {
-                cut: tuple(bits and (bits[0], bits[1]) for bits in columns["cutoffs"][cut]) for cut in BIT_CUTOFFS
-            }
-            return cls(**{name: tuple(column) for name, column in columns.items()} | {"file": file, "cutoffs": cutoffs})
+            return cls(
+                file={name: name for name in (PROFILES_FILE, COMPRESSED_FILE)}[columns["file"]],
+                names=tuple(columns["names"]),
+                accessions=tuple(columns["accessions"]),
+                descriptions=tuple(columns["descriptions"]),
+                lengths=tuple(columns["lengths"]),
+                offsets=tuple(columns["offsets"]),
+                cutoffs={
+                    cut: tuple(bits and (bits[0], bits[1]) for bits in columns["cutoffs"][cut]) for cut in BIT_CUTOFFS
+                },
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DatabaseError(
                 f"{path}: cannot be read as a table of profiles ({error}); the database is damaged: "

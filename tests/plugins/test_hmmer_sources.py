@@ -251,3 +251,31 @@ def test_no_sources(tmp_path: Path) -> None:
 )
 def test_ec_numbers(description: str, numbers: tuple[str, ...]) -> None:
     assert ec_numbers(description) == numbers
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 64, 4096])
+def test_records_do_not_depend_on_the_chunks_they_are_read_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    """Comments, empty lines, carriage returns and a last line without end, cut anywhere."""
+    monkeypatch.setattr("photophore_hmmer.text._CHUNK_BYTES", chunk_bytes)
+    small = "".join(tiny_profile(name) for name in ("a", "b")).replace("\n", "\r\n")
+    path = tmp_path / "tiny.hmm"
+    path.write_bytes(f"# first\r\n\r\n{small}\r\n# between\r\n{tiny_profile('c').rstrip()}".encode())
+    assert [(profile.hmm.name, profile.place.rpartition(":")[2]) for profile in read_profiles(path)] == [
+        ("a", "3"),
+        ("b", "18"),
+        ("c", "35"),
+    ]
+
+
+def tiny_profile(name: str) -> str:
+    """Return a profile of one position."""
+    flat = "  2.99573" * 20
+    return (
+        f"HMMER3/f [3.4]\nNAME  {name}\nLENG  1\nALPH  amino\n"
+        "STATS LOCAL MSV  -5.0  0.7\nSTATS LOCAL VITERBI  -5.0  0.7\nSTATS LOCAL FORWARD  -4.0  0.7\n"
+        f"HMM  {'  '.join('ACDEFGHIKLMNPQRSTVWY')}\n  m->m  m->i  m->d  i->m  i->i  d->m  d->d\n"
+        f"{flat}\n  0.02041  4.60517  4.60517  0.69315  0.69315  0.00000  *\n"
+        f"  1{flat} 1 x - - -\n{flat}\n  0.01005  4.60517  *  0.69315  0.69315  0.00000  *\n//\n"
+    )
