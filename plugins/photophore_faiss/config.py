@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from photophore.errors import UsageError
-
 
 def _option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
     metadata: dict[str, Any] = {"help": help_text}
@@ -16,17 +14,17 @@ def _option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
 
 
 def _check_at_least(config: object, **lowest: int) -> None:
-    """Raise `UsageError` for the first field of ``config`` below its lowest value."""
+    """Raise `ValueError` for the first field of ``config`` below its lowest value."""
     for name, bound in lowest.items():
         value = getattr(config, name)
         if value < bound:
-            raise UsageError(f"index option {name}={value}: give a whole number of at least {bound}")
+            raise ValueError(f"{name} is {value}; give a whole number of at least {bound}")
 
 
 def _check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
     value = getattr(config, name)
     if value not in choices:
-        raise UsageError(f"index option {name}={value!r}: choose one of {', '.join(choices)}")
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
 
 
 _K = "neighbours returned for each searched vector"
@@ -79,7 +77,7 @@ class IvfConfig:
         _check_choice(self, "code", CODES)
         _check_choice(self, "refine", REFINES)
         if self.pq_nbits > 12:
-            raise UsageError(f"index option pq_nbits={self.pq_nbits}: give 4 to 12")
+            raise ValueError(f"pq_nbits is {self.pq_nbits}; give 4 to 12")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from photophore.errors import UsageError
-
 PRECISIONS = ("int8", "fp32")
 
 
@@ -32,9 +30,7 @@ class NearConfig:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise UsageError(f"encoder option precision={self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+            raise ValueError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
         for name, lowest in (("row_length", 128), ("rows_per_call", 1)):
             if getattr(self, name) < lowest:
-                raise UsageError(
-                    f"encoder option {name}={getattr(self, name)}: give a whole number of at least {lowest}"
-                )
+                raise ValueError(f"{name} is {getattr(self, name)}; give a whole number of at least {lowest}")

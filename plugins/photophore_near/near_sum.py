@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from photophore.errors import UsageError
 from photophore.hookspecs import Runtime
 from photophore.types import Candidates, Neighbours, TargetTable
 
@@ -27,9 +26,7 @@ class NearSumConfig:
 
     def __post_init__(self) -> None:
         if self.max_candidates < 0:
-            raise UsageError(
-                f"aggregator option max_candidates={self.max_candidates}: give 0 for all, or a number above"
-            )
+            raise ValueError(f"max_candidates is {self.max_candidates}; give 0 for all, or a number above")
 
 
 class NearSum:

@@ -223,11 +223,11 @@ def test_damaged_folders_are_named(world, tmp_path):
 
 
 def test_wrong_options_are_refused(world):
-    with pytest.raises(UsageError, match="k=0: give a whole number of at least 1"):
+    with pytest.raises(ValueError, match="k is 0; give a whole number of at least 1"):
         FlatConfig(k=0)
-    with pytest.raises(UsageError, match="code='sq9': choose one of sq8, sq4, fp16, pq"):
+    with pytest.raises(ValueError, match="code is 'sq9'; choose one of sq8, sq4, fp16, pq"):
         IvfConfig(code="sq9")
-    with pytest.raises(UsageError, match="pq_nbits=20: give 4 to 12"):
+    with pytest.raises(ValueError, match="pq_nbits is 20; give 4 to 12"):
         IvfConfig(pq_nbits=20)
     database, _ = world
     with pytest.raises(UsageError, match=r"pq_m=5 does not divide the vector length 32; choose one of \[1, 2, 4, 8"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photophore.errors import ModelError, UsageError
+from photophore.errors import ModelError
 from photophore.hookspecs import Runtime
 from photophore.types import ProfileBatch, SequenceBatch
 from photophore_near.config import NearConfig
@@ -130,9 +130,9 @@ def test_damaged_weights_are_named(weights, tmp_path):
 
 
 def test_wrong_options_are_refused(weights):
-    with pytest.raises(UsageError, match="precision='int4': choose one of int8, fp32"):
+    with pytest.raises(ValueError, match="precision is 'int4'; choose one of int8, fp32"):
         NearConfig(precision="int4")
-    with pytest.raises(UsageError, match="rows_per_call=0: give a whole number of at least 1"):
+    with pytest.raises(ValueError, match="rows_per_call is 0; give a whole number of at least 1"):
         NearConfig(rows_per_call=0)
 
 

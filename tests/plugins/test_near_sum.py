@@ -7,7 +7,6 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from photophore.errors import UsageError
 from photophore.hookspecs import Runtime
 from photophore.types import Neighbours, TargetTable
 from photophore_near.near_sum import NearSum, NearSumConfig
@@ -94,7 +93,7 @@ def test_threshold_and_most_candidates():
     found = neighbours([[[(0, 0.9), (4, 0.6), (8, 0.3)]], [[(8, 0.9), (4, 0.2), (0, 0.3)]]])
     assert [[t for _, t in p] for p in as_lists(aggregate(found, gate=0.0, threshold=0.5))] == [[0, 2], [3]]
     assert [[t for _, t in p] for p in as_lists(aggregate(found, gate=0.0, max_candidates=2))] == [[0, 2], [3, 0]]
-    with pytest.raises(UsageError, match="max_candidates=-1: give 0 for all"):
+    with pytest.raises(ValueError, match="max_candidates is -1; give 0 for all"):
         NearSumConfig(max_candidates=-1)
 
 

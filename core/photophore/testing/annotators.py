@@ -1,0 +1,155 @@
+"""What holds for every annotator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from photophore.hookspecs import Annotator, AnnotatorSpec, Runtime, TargetSource
+from photophore.testing.declarations import SpecConformance
+from photophore.testing.samples import offsets_of
+from photophore.types import Annotation, Candidates, ProfileBatch, SequenceBatch, TargetTable
+
+
+class AnnotatorConformance(SpecConformance):
+    """Annotations of each protein from its own candidates alone; give `sources` and `batch` beside the spec."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sources(cls) -> Sequence[Path]:
+        """Return files that ``db build`` would be given; every suite overrides this."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls) -> SequenceBatch:
+        """Return three proteins or more, of which at least one is annotated; every suite overrides this."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Return the folder of the annotator's files."""
+        return tmp_path_factory.mktemp("annotator")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls, spec: AnnotatorSpec, config: Any, sources: Sequence[Path], folder: Path) -> TargetSource:
+        """Return what the annotator read for a new database."""
+        return spec.read_targets(sources, folder, config)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def targets(cls, source: TargetSource) -> TargetTable:
+        """Return the targets as a database would hold them."""
+        items = source.items
+        lengths = np.diff(items.offsets) if isinstance(items, ProfileBatch) else [len(s) for s in items.sequences]
+        return TargetTable(items.ids, offsets_of(lengths))  # type: ignore[arg-type]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def annotator(
+        cls, spec: AnnotatorSpec, config: Any, runtime: Runtime, folder: Path, targets: TargetTable
+    ) -> Annotator:
+        """Return the annotator under test, opened on that database."""
+        return spec.create(folder, targets, config, runtime)
+
+    def test_what_was_read_can_be_kept(self, source: TargetSource, folder: Path) -> None:
+        assert len(source.items) >= 1
+        assert len(set(source.items.ids)) == len(source.items)
+        assert json.loads(json.dumps(dict(source.metadata))) == dict(source.metadata)
+        for name in source.files:
+            assert not Path(name).is_absolute()
+            assert (folder / name).is_file()
+
+    def test_a_second_reading_is_the_same(
+        self, spec: AnnotatorSpec, config: Any, sources: Sequence[Path], source: TargetSource, tmp_path: Path
+    ) -> None:
+        again = spec.read_targets(sources, tmp_path, config)
+        assert again.items.ids == source.items.ids
+        assert again.files == source.files
+
+    def test_no_problems_with_its_own_database(
+        self, spec: AnnotatorSpec, config: Any, source: TargetSource, folder: Path
+    ) -> None:
+        if spec.check is not None:
+            assert spec.check(folder, source.metadata, config) == []
+
+    def test_annotations_fit_proteins_and_columns(
+        self, spec: AnnotatorSpec, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
+    ) -> None:
+        annotations = annotator.annotate(batch, every_candidate(batch, targets))
+        assert annotations, "the proteins of the suite must include one that is annotated"
+        lengths = dict(zip(batch.ids, map(len, batch.sequences), strict=True))
+        columns = {column.name: column.type for column in spec.columns}
+        for annotation in annotations:
+            assert annotation.protein_length == lengths[annotation.protein]
+            assert annotation.target in targets.ids
+            assert np.isfinite(annotation.score)
+            assert set(annotation.evidence) <= set(columns)
+            for name, value in annotation.evidence.items():
+                assert value is None or type(value) is columns[name], name
+
+    def test_order(self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch) -> None:
+        annotations = annotator.annotate(batch, every_candidate(batch, targets))
+        places = [batch.ids.index(annotation.protein) for annotation in annotations]
+        assert places == sorted(places)
+        for name in batch.ids:
+            ranks = [_rank(annotation) for annotation in annotations if annotation.protein == name]
+            assert ranks == sorted(ranks)
+
+    def test_batch_mates_do_not_matter(self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch) -> None:
+        together = annotator.annotate(batch, every_candidate(batch, targets))
+        for item, name in enumerate(batch.ids):
+            one = batch.select([item])
+            alone = annotator.annotate(one, every_candidate(one, targets))
+            assert list(alone) == [annotation for annotation in together if annotation.protein == name]
+
+    def test_only_candidates_are_annotated(
+        self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
+    ) -> None:
+        full = annotator.annotate(batch, every_candidate(batch, targets))
+        kept = [targets.ids.index(full[0].target)]
+        part = annotator.annotate(batch, every_candidate(batch, targets, kept))
+        assert {annotation.target for annotation in part} == {full[0].target}
+        assert list(annotator.annotate(batch, every_candidate(batch, targets, []))) == []
+
+    def test_no_proteins(self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch) -> None:
+        nothing = batch.select([])
+        assert list(annotator.annotate(nothing, every_candidate(nothing, targets))) == []
+
+    def test_two_runs_and_two_threads_are_the_same(
+        self,
+        spec: AnnotatorSpec,
+        config: Any,
+        two_threads: Runtime,
+        folder: Path,
+        annotator: Annotator,
+        targets: TargetTable,
+        batch: SequenceBatch,
+    ) -> None:
+        candidates = every_candidate(batch, targets)
+        first = annotator.annotate(batch, candidates)
+        other = spec.create(folder, targets, config, two_threads)
+        assert list(annotator.annotate(batch, candidates)) == list(first)
+        assert list(other.annotate(batch, candidates)) == list(first)
+
+
+def every_candidate(batch: SequenceBatch, targets: TargetTable, kept: Sequence[int] | None = None) -> Candidates:
+    """Return candidates that pair each protein with every target, or with those in ``kept``, all with score 1."""
+    chosen = np.arange(len(targets)) if kept is None else np.array(kept, dtype=np.int64)
+    return Candidates(
+        ids=batch.ids,
+        offsets=offsets_of([len(chosen)] * len(batch)),
+        targets=np.tile(chosen, len(batch)).astype(np.int32),
+        scores=np.ones(len(chosen) * len(batch), dtype=np.float32),
+    )
+
+
+def _rank(annotation: Annotation) -> float:
+    return -annotation.score if annotation.evalue is None else annotation.evalue

@@ -1,0 +1,25 @@
+"""Every built-in aggregator under the public suite."""
+
+from __future__ import annotations
+
+import pytest
+
+from photophore.testing import AggregatorConformance
+from photophore_near.plugin import photophore_aggregators
+
+SPECS = {spec.name: spec for spec in photophore_aggregators()}
+
+
+class TestNearSum(AggregatorConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return SPECS["near-sum"]
+
+
+@pytest.mark.skipif("diagonal" not in SPECS, reason="diagonal is not declared yet")
+class TestDiagonal(AggregatorConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return SPECS["diagonal"]

@@ -1,0 +1,61 @@
+"""Every built-in annotator under the public suite."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from photophore.hookspecs import AnnotatorSpec
+from photophore.testing import AnnotatorConformance
+from photophore.types import SequenceBatch
+from photophore_hmmer.plugin import photophore_annotators
+
+SPECS: dict[str, AnnotatorSpec] = {spec.name: spec for spec in photophore_annotators()}
+
+
+class TestHmmer(AnnotatorConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return SPECS["hmmer"]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sources(cls):
+        return [_pyhmmer_data() / "hmms" / "txt" / name for name in ("PF02826.hmm", "Thioesterase.hmm", "LuxC.hmm")]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls, metagenome_faa, sources):
+        """Forty real proteins: half of them the hits of one profile, found by pyhmmer alone."""
+        import pyhmmer
+
+        with pyhmmer.easel.SequenceFile(metagenome_faa, digital=True) as file:
+            block = file.read_block()
+        hits: list[str] = []
+        for source in sources:
+            with pyhmmer.plan7.HMMFile(source) as file:
+                found = next(iter(pyhmmer.hmmsearch(file, block, cpus=1, E=1e-3)))
+            hits += [hit.name.decode() if isinstance(hit.name, bytes) else hit.name for hit in found]
+        return _proteins(metagenome_faa, set(hits[:20]))
+
+
+def _pyhmmer_data() -> Path:
+    spec = importlib.util.find_spec("pyhmmer")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "tests" / "data"
+
+
+def _proteins(path: Path, hits: set[str]) -> SequenceBatch:
+    entries = [entry.partition("\n") for entry in path.read_text().split(">")[1:]]
+    records = [(head.split()[0], body.replace("\n", "").replace("*", "")) for head, _, body in entries]
+    chosen = [record for number, record in enumerate(records) if number < 20 or record[0] in hits]
+    return SequenceBatch(
+        ids=tuple(name for name, _ in chosen),
+        sequences=tuple(sequence for _, sequence in chosen),
+        descriptions=("",) * len(chosen),
+        sources=tuple(f"{path.name}:{number}" for number in range(len(chosen))),
+    )

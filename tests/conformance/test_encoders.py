@@ -1,0 +1,74 @@
+"""Every built-in encoder under the public suite, with each kind of weights that it loads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from photophore.testing import EncoderConformance
+from photophore_near.encoder import WEIGHTS_FOLDER
+from photophore_near.plugin import photophore_encoders
+
+SPECS = {spec.name: spec for spec in photophore_encoders()}
+
+
+class NearConformance(EncoderConformance):
+    encodes_profiles = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return SPECS["near"]
+
+
+@pytest.mark.skipif(not (WEIGHTS_FOLDER / "near-small.safetensors").is_file(), reason="near-small is not trained yet")
+class TestNearSmall(NearConformance):
+    tolerance = 1e-6  # profiles are computed in fp32
+
+
+@pytest.mark.skipif(not (WEIGHTS_FOLDER / "near-small.safetensors").is_file(), reason="near-small is not trained yet")
+class TestNearSmallInFp32(NearConformance):
+    tolerance = 1e-5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"precision": "fp32"}
+
+
+class TestNearUntrained(NearConformance):
+    tolerance = 1e-6
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from photophore_near.export import export_float, export_int8
+        from photophore_near.model import NearNetwork, NearShape, save_network
+
+        folder = tmp_path_factory.mktemp("weights")
+        torch.manual_seed(1)
+        network = NearNetwork(NearShape(width=16, blocks=2, dim=16)).eval()
+        calibration = np.random.default_rng(0).integers(0, 20, (4, 256)).astype(np.uint8)
+        save_network(network, folder / "tiny.safetensors", {})
+        export_float(network, folder / "tiny.fp32.onnx")
+        export_int8(network, calibration, folder / "tiny.int8.onnx")
+        return {"weights": str(folder / "tiny.safetensors"), "row_length": 256, "rows_per_call": 3}
+
+
+class TestNearUpstream(NearConformance):
+    tolerance = 1e-5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        random = np.random.default_rng(0)
+        tensors = {"embedding_layer.weight": random.normal(size=(16, 25))}
+        for layer in range(8):
+            for part in ("conv1", "conv2"):
+                tensors[f"conv_layers.{layer}.{part}.weight"] = random.normal(size=(16, 16, 7)) * 0.1
+                tensors[f"conv_layers.{layer}.{part}.bias"] = random.normal(size=16) * 0.1
+        path = tmp_path_factory.mktemp("weights") / "upstream.npz"
+        np.savez(path, **tensors)
+        return {"weights": str(path), "row_length": 256, "rows_per_call": 3}
