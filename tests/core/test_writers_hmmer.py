@@ -10,7 +10,7 @@ from tests.core.writer_cases import EVIDENCE, HMMER_COLUMNS, RESULT, annotation,
 
 from photophore.errors import DataError, UsageError
 from photophore.types import BatchResult
-from photophore.writers import formats_for
+from photophore.writers import FORMATS, formats_for
 from photophore.writers.domtblout import HEADER
 
 #: Types of the 22 columns before the description.
@@ -119,3 +119,12 @@ def test_missing_value_is_named(tmp_path):
     with pytest.raises(DataError, match="annotation of 'p1' by 'Fam': column 'accuracy' is None, which domtblout"):
         write_all(tmp_path / "out", [result])
     assert not (tmp_path / "out").exists()
+
+
+def test_annotator_hmmer_fills_every_format_and_its_columns_are_documented():
+    from photophore_hmmer.plugin import COLUMNS
+
+    assert formats_for(COLUMNS) == FORMATS
+    page = (Path(__file__).parents[2] / "docs" / "output.md").read_text(encoding="utf-8")
+    for column in COLUMNS:
+        assert f"| `{column.name}` | {column.type.__name__} |" in page

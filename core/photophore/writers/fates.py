@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from photophore.errors import DataError
 from photophore.types import Annotation, BatchResult, Failure, SequenceBatch
@@ -31,8 +33,7 @@ def annotations_per_record(batch: SequenceBatch, annotations: Sequence[Annotatio
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(batch.ids):
         rows.setdefault(name, []).append(row)
-    lengths = list(map(len, batch.sequences))
-    for annotation, found in zip(annotations, _rows_of(annotations, rows, lengths), strict=True):
+    for annotation, found in zip(annotations, _rows_of(annotations, batch, rows), strict=True):
         if found is None:
             raise _misplaced(annotation, rows)
         counts[found] += 1
@@ -70,13 +71,16 @@ def in_input_order(failures: Sequence[Failure], inputs: Sequence[str]) -> list[F
     return sorted(failures, key=lambda failure: _position(failure.source, ranks))
 
 
-def _rows_of(annotations: Sequence[Annotation], rows: dict[str, list[int]], lengths: list[int]) -> Iterator[int | None]:
+def _rows_of(
+    annotations: Sequence[Annotation], batch: SequenceBatch, rows: dict[str, list[int]]
+) -> Iterator[int | None]:
     """Yield the row of each annotation, None where there is none at or after that of the one before."""
+    lengths = list(map(len, batch.sequences))
     row, last, places = -1, None, set[tuple[str, int, int]]()
     for annotation in annotations:
         length = annotation.protein_length
         same_name = rows.get(annotation.protein, [])
-        here = row in same_name and lengths[row] == length
+        here = row >= 0 and batch.ids[row] == annotation.protein and lengths[row] == length
         again = False
         if len(same_name) > 1:
             place = (annotation.target, annotation.start, annotation.end)
@@ -85,7 +89,8 @@ def _rows_of(annotations: Sequence[Annotation], rows: dict[str, list[int]], leng
                 places = set()
             places.add(place)
         if again or not here:
-            later = next((other for other in same_name if other > row and lengths[other] == length), None)
+            rest = islice(same_name, bisect_right(same_name, row), None)
+            later = next((other for other in rest if lengths[other] == length), None)
             if later is None and not here:
                 yield None
                 return
