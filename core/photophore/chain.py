@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +54,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Chain:
-    """All four links of a method, opened on a database."""
+    """All four links of a method, opened on a database; annotations come out under the name of the method."""
 
+    method: str
     search: Search
     aggregator_name: str
     aggregator: Aggregator
@@ -76,7 +77,7 @@ class Chain:
         with clock("annotate"), guarded(stage, batch):
             annotations = self.annotator.annotate(batch, candidates)
             check_annotations(annotations, batch, stage)
-        return annotations
+        return [replace(annotation, method=self.method) for annotation in annotations]
 
 
 @contextmanager

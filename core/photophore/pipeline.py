@@ -16,7 +16,7 @@ from photophore.errors import DatabaseError, OutputError, PhotophoreError, Probl
 from photophore.fasta import FastaReader
 from photophore.hookspecs import Runtime
 from photophore.inputs import check_inputs, source_name, total_bytes
-from photophore.links import Link, choose_links, json_ready
+from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
 from photophore.registry import Registry
 from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
@@ -134,6 +134,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
         links["encoder"].spec, encoder, links["index"].name, index, database.manifest.positions, clock or Clock()
     )
     return Chain(
+        method_name(links),
         search,
         links["aggregator"].name,
         links["aggregator"].spec.create(links["aggregator"].config, runtime),
@@ -213,7 +214,7 @@ def _facts(config: RunConfig, database: Database, links: dict[str, Link], regist
         ),
         database=DatabaseFact(str(database.path), database.digest, database.describe()),
         options={
-            "method": database.manifest.method,
+            "method": method_name(links),
             "stops": config.stops,
             "links": {
                 kind: {"name": link.name, **{name: json_ready(value) for name, value in link.options.items()}}
