@@ -1,0 +1,207 @@
+"""The near network as ONNX: fp32 from distributions, int8 from tokens.
+
+The int8 graph is written operator by operator (``QLinearConv`` in channels-last order, ``QLinearAdd``), because this is
+the form that ONNX Runtime runs without a single conversion in between. Activations are unsigned 8-bit with zero point 0
+after a ReLU, which the saturation at 0 then does for free; weights are symmetric, one scale an output channel, and kept
+within 7 bits so that processors without VNNI, which add pairs of products in 16 bits, give the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from photophore_near.model import NearNetwork
+from photophore_near.residues import distributions
+
+_OPSETS = (("", 21), ("com.microsoft", 1))
+_IR_VERSION = 10
+#: Largest magnitude of an int8 weight: 7 bits.
+_WEIGHT_MAX = 63.0
+#: Share of calibration activations that fits the 8 bits; the rest saturates.
+_CLIP = 0.9999
+
+
+class _Graph:
+    """Nodes and constants of an ONNX graph under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, value: npt.ArrayLike) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str, *, domain: str = "", **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def save(self, path: Path, source: Any, dim: int) -> None:
+        target = helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["rows", "length", dim])
+        graph = helper.make_graph(self.nodes, "near", [source], [target], self.constants)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid(*pair) for pair in _OPSETS], ir_version=_IR_VERSION
+        )
+        onnx.checker.check_model(model)
+        onnx.save(model, str(path))
+
+
+def export_float(network: NearNetwork, path: Path) -> None:
+    """Write ``values (rows, length, 20) float32 -> embeddings (rows, length, dim)``, equal to torch to 1e-5."""
+    graph = _Graph()
+    kernel = network.shape.kernel
+    padding = {"kernel_shape": [1, kernel], "pads": [0, kernel // 2, 0, kernel // 2]}
+    height = graph.constant("height", np.array([2], dtype=np.int64))
+    x = graph.node("Transpose", ["values"], "channels", perm=[0, 2, 1])
+    x = graph.node("Unsqueeze", [x, height], "planes")
+    x = graph.node("Conv", [x, graph.constant("embedding", _array(network.embedding.weight))], "embedded")
+    x = graph.node("Relu", [x], "stream0")
+    for number, block in enumerate(network.blocks):
+        inner = x
+        for conv in ("conv1", "conv2"):
+            layer, name = getattr(block, conv), f"block{number}.{conv}"
+            weights = [
+                graph.constant(f"{name}.weight", _array(layer.weight)),
+                graph.constant(f"{name}.bias", _array(layer.bias)),
+            ]
+            inner = graph.node("Conv", [inner, *weights], name, **padding)
+            if conv == "conv1":
+                inner = graph.node("Relu", [inner], f"{name}.relu")
+        x = graph.node("Relu", [graph.node("Add", [x, inner], f"block{number}.sum")], f"stream{number + 1}")
+    head = [graph.constant("head.weight", _array(network.head.weight)), graph.constant("head.bias", _array(network.head.bias))]
+    x = graph.node("Squeeze", [graph.node("Conv", [x, *head], "head"), height], "vectors")
+    x = graph.node("Transpose", [x], "rows", perm=[0, 2, 1])
+    graph.node("LpNormalization", [x], "embeddings", axis=-1, p=2)
+    source = helper.make_tensor_value_info("values", TensorProto.FLOAT, ["rows", "length", 20])
+    graph.save(path, source, network.shape.dim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """Step of the 8-bit grid of every activation tensor: the stream after each block, and inside each block."""
+
+    stream: list[float]
+    hidden: list[float]
+    update: list[float]
+
+
+@torch.no_grad()
+def _calibrate(network: NearNetwork, values: torch.Tensor) -> _Scales:
+    """Run ``values (rows, length, 20)`` through the network and measure the range of every activation."""
+
+    def step(x: torch.Tensor, levels: float) -> float:
+        magnitudes = x.abs().flatten()
+        picked = magnitudes[:: max(1, len(magnitudes) // 4_000_000)]
+        return float(torch.quantile(picked[torch.randperm(len(picked))[:2_000_000]], _CLIP)) / levels
+
+    torch.manual_seed(0)
+    x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
+    scales = _Scales([step(x, 255)], [], [])
+    for block in network.blocks:
+        hidden = torch.relu(block.conv1(x))
+        update = block.conv2(hidden)
+        x = torch.relu(x + update)
+        scales.hidden.append(step(hidden, 255))
+        scales.update.append(step(update, 127))
+        scales.stream.append(step(x, 255))
+    return scales
+
+
+def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: Path) -> None:
+    """Write ``tokens (rows, length) int32 -> embeddings (rows, length, dim)``.
+
+    Parameters
+    ----------
+    network
+        Trained network.
+    calibration
+        ``shape=(rows, length), dtype=uint8``: tokens of real proteins, to measure the range of the activations.
+    path
+        The ONNX file to write.
+    """
+    table = torch.from_numpy(distributions())
+    scales = _calibrate(network, table[torch.from_numpy(calibration.astype(np.int64))])
+    graph = _Graph()
+    zero, middle = graph.constant("zero", np.uint8(0)), graph.constant("middle", np.uint8(128))
+    stream = graph.constant("stream0.step", np.float32(scales.stream[0]))
+    embedded = np.maximum(distributions() @ _array(network.embedding.weight)[:, :, 0, 0].T, 0)  # (tokens, width)
+    lookup = graph.constant("embedding", _unsigned(embedded, scales.stream[0]))
+    height = graph.constant("height", np.array([1], dtype=np.int64))
+    x = graph.node("Unsqueeze", [graph.node("Gather", [lookup, "tokens"], "embedded"), height], "stream0")
+    for number, block in enumerate(network.blocks):
+        name = f"block{number}"
+        hidden = graph.constant(f"{name}.hidden.step", np.float32(scales.hidden[number]))
+        update = graph.constant(f"{name}.update.step", np.float32(scales.update[number]))
+        after = graph.constant(f"stream{number + 1}.step", np.float32(scales.stream[number + 1]))
+        inner = _convolution(graph, f"{name}.conv1", block.conv1, x, scales.stream[number], (stream, zero), (hidden, zero))
+        inner = _convolution(graph, f"{name}.conv2", block.conv2, inner, scales.hidden[number], (hidden, zero), (update, middle))
+        x = graph.node(
+            "QLinearAdd", [x, stream, zero, inner, update, middle, after, zero], f"stream{number + 1}", domain="com.microsoft"
+        )
+        stream = after
+    x = graph.node("Squeeze", [x, height], "features")
+    weight = _array(network.head.weight)[:, :, 0, 0].T  # (width, dim)
+    steps = np.abs(weight).max(axis=0) / 127.0
+    head = [
+        graph.constant("head.weight", np.rint(weight / steps).astype(np.int8)),
+        stream,
+        graph.constant("head.step", steps.astype(np.float32)),
+        zero,
+        graph.constant("head.zero", np.zeros(len(steps), dtype=np.int8)),
+        graph.constant("head.bias", _array(network.head.bias)),
+    ]
+    x = graph.node("MatMulIntegerToFloat", [x, *head], "vectors", domain="com.microsoft")
+    graph.node("LpNormalization", [x], "embeddings", axis=-1, p=2)
+    source = helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", "length"])
+    graph.save(path, source, network.shape.dim)
+
+
+def _convolution(
+    graph: _Graph,
+    name: str,
+    layer: torch.nn.Conv2d,
+    x: str,
+    input_step: float,
+    before: tuple[str, str],
+    after: tuple[str, str],
+) -> str:
+    """Add one channels-last ``QLinearConv``; ``before`` and ``after`` are (step, zero point) of input and output."""
+    weight = _array(layer.weight)  # (out, in, 1, kernel)
+    steps = np.maximum(np.abs(weight).max(axis=(1, 2, 3)) / _WEIGHT_MAX, 1e-12)
+    kernel = weight.shape[3]
+    inputs = [
+        x,
+        *before,
+        graph.constant(f"{name}.weight", np.rint(weight / steps[:, None, None, None]).astype(np.int8)),
+        graph.constant(f"{name}.step", steps.astype(np.float32)),
+        graph.constant(f"{name}.zero", np.zeros(len(steps), dtype=np.int8)),
+        *after,
+        graph.constant(f"{name}.bias", np.rint(_array(layer.bias) / (steps * input_step)).astype(np.int32)),
+    ]
+    return graph.node(
+        "QLinearConv",
+        inputs,
+        name,
+        domain="com.microsoft",
+        channels_last=1,
+        kernel_shape=[1, kernel],
+        pads=[0, kernel // 2, 0, kernel // 2],
+    )
+
+
+def _array(tensor: torch.Tensor | None) -> npt.NDArray[np.float32]:
+    if tensor is None:
+        raise TypeError("layer without the parameter that the export needs")
+    return tensor.detach().float().cpu().contiguous().numpy()
+
+
+def _unsigned(values: npt.NDArray[np.float32], step: float) -> npt.NDArray[np.uint8]:
+    return np.clip(np.rint(values / step), 0, 255).astype(np.uint8)

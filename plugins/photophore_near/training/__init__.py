@@ -1,0 +1,1 @@
+"""Training of the near encoder: ``photophore train near --config FILE``."""

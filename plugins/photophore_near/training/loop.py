@@ -1,0 +1,213 @@
+"""The training loop of the near network, top down: batches, contrastive loss both ways, checkpoints, resume."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset
+
+from photophore_near.model import NearNetwork, NearShape, save_network
+from photophore_near.training.pairs import PairSet
+from photophore_near.training.sampling import PairSampler, TrainingBatch, draw_batch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How to train; times and rates are in optimiser steps."""
+
+    steps: int = 8000
+    pairs: int = 64
+    window: int = 256
+    anchors_per_pair: int = 20
+    emitted: float = 0.5
+    weak_weight: float = 3.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: int = 200
+    average: float = 0.999
+    checkpoint_every: int = 250
+    seed: int = 1
+    device: str = "cpu"
+    threads: int = 2
+    bfloat16: bool = True
+
+
+class _Batches(IterableDataset[TrainingBatch]):
+    """An endless stream of batches, the same for the same seed and first step."""
+
+    def __init__(self, path: Path, settings: LoopSettings, first_step: int) -> None:
+        self.path, self.settings, self.first_step = path, settings, first_step
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        s = self.settings
+        seed = int(np.random.default_rng((s.seed, self.first_step)).integers(2**31))
+        sampler = PairSampler(
+            PairSet.load(self.path), window=s.window, emitted=s.emitted, weak_weight=s.weak_weight, seed=seed
+        )
+        while True:
+            yield draw_batch(sampler, pairs=s.pairs, anchors_per_pair=s.anchors_per_pair)
+
+
+def contrastive_loss(
+    profile: Tensor, protein: Tensor, profile_rows: Tensor, protein_rows: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    """InfoNCE both ways: each anchor against every position of the other side of the batch.
+
+    Parameters
+    ----------
+    profile, protein
+        ``shape=(pairs * window, dim)``: unit vectors.
+    profile_rows, protein_rows
+        ``shape=(anchors,)``: rows that belong together.
+    scale
+        Learnt inverse temperature.
+
+    Returns
+    -------
+    tuple
+        The loss, and the share of protein anchors whose nearest profile position is the right one.
+    """
+    to_protein = scale * profile[profile_rows] @ protein.T  # (anchors, positions)
+    to_profile = scale * protein[protein_rows] @ profile.T  # (anchors, positions)
+    loss = functional.cross_entropy(to_protein.float(), protein_rows) + functional.cross_entropy(
+        to_profile.float(), profile_rows
+    )
+    right = (to_profile.argmax(dim=1) == profile_rows).float().mean()
+    return loss / 2, right
+
+
+class _Trainer:
+    """Network, optimiser and running average, as one thing to save and to resume."""
+
+    def __init__(self, shape: NearShape, settings: LoopSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.network = NearNetwork(shape).to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.network)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=settings.device))
+        self.optimiser = torch.optim.AdamW(
+            [*self.network.parameters(), self.log_scale],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.98),
+        )
+        self.step = 0
+
+    def state(self) -> dict[str, object]:
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "log_scale": self.log_scale.detach(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.settings.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        with torch.no_grad():
+            self.log_scale.copy_(state["log_scale"])
+        self.step = int(state["step"])
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then a cosine down to 1 % of the peak."""
+        s = self.settings
+        if self.step < s.warmup:
+            return s.learning_rate * (self.step + 1) / s.warmup
+        done = (self.step - s.warmup) / max(1, s.steps - s.warmup)
+        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+    def update(self, batch: TrainingBatch) -> tuple[float, float]:
+        """One optimiser step; returns loss and share of right nearest positions."""
+        s = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        values = torch.from_numpy(np.concatenate([batch.profile, batch.protein])).to(s.device)
+        with torch.autocast(torch.device(s.device).type, torch.bfloat16, enabled=s.bfloat16):
+            vectors = self.network.embed(values).flatten(0, 1)  # (2 * pairs * window, dim)
+            profile, protein = vectors.chunk(2)
+            loss, right = contrastive_loss(
+                profile,
+                protein,
+                torch.from_numpy(batch.profile_rows).to(s.device),
+                torch.from_numpy(batch.protein_rows).to(s.device),
+                self.log_scale.exp().clamp(max=100.0),
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self._average()
+        return float(loss.detach()), float(right)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.settings.average, (1 + self.step) / (10 + self.step))
+        for mean, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(new, 1 - keep)
+
+
+def _as_batch(batch: TrainingBatch) -> TrainingBatch:
+    return batch
+
+
+def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> Path:
+    """Train on a `PairSet` file; return the safetensors file with the averaged weights.
+
+    Writes ``checkpoint.pt`` (resumed from when it is there), ``log.jsonl`` and ``near.safetensors`` into ``out``.
+    """
+    torch.set_num_threads(settings.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(shape, settings)
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+        _log.info("resumed at step %d", trainer.step)
+    loader = DataLoader(
+        _Batches(pairs, settings, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4, collate_fn=_as_batch
+    )
+    started, losses, rights = time.monotonic(), [], []
+    for batch in loader:
+        loss, right = trainer.update(batch)
+        losses.append(loss)
+        rights.append(right)
+        if trainer.step % settings.checkpoint_every == 0 or trainer.step >= settings.steps:
+            row = {
+                "step": trainer.step,
+                "loss": round(float(np.mean(losses)), 4),
+                "right": round(float(np.mean(rights)), 4),
+                "scale": round(float(trainer.log_scale.exp()), 2),
+                "seconds": round(time.monotonic() - started, 1),
+            }
+            _save(trainer, checkpoint, out, row)
+            losses, rights = [], []
+        if trainer.step >= settings.steps:
+            break
+    return out / "near.safetensors"
+
+
+def _save(trainer: _Trainer, checkpoint: Path, out: Path, row: dict[str, float]) -> None:
+    """Write checkpoint, weights and one log line; the checkpoint appears only whole."""
+    _log.info("%s", row)
+    with (out / "log.jsonl").open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    partial = checkpoint.with_suffix(".partial")
+    torch.save(trainer.state(), partial)
+    partial.replace(checkpoint)
+    save_network(trainer.averaged, out / "near.safetensors", {"step": str(trainer.step)})
