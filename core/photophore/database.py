@@ -106,8 +106,8 @@ class Database:
         """Return what a user may want to know, JSON-ready."""
         manifest = self.manifest
         return {
-            "name": self.path.name,
-            "path": str(self.path),
+            "name": self.path.resolve().name,
+            "path": str(self.path.resolve()),
             "method": manifest.method,
             "targets": manifest.targets,
             "positions": manifest.positions,

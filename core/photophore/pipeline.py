@@ -212,7 +212,7 @@ def _facts(config: RunConfig, database: Database, links: dict[str, Link], regist
             )
             for kind, link in links.items()
         ),
-        database=DatabaseFact(str(database.path), database.digest, database.describe()),
+        database=DatabaseFact(str(database.path.resolve()), database.digest, database.describe()),
         options={
             "method": method_name(links),
             "stops": config.stops,
