@@ -297,6 +297,21 @@ def test_candidates_that_are_no_profiles_are_refused(database: HmmerDatabase) ->
         database.annotate(batch, chosen_pairs(batch, [[0], [3, 14]]))
 
 
+def test_an_overflow_in_hmmer_isolates_the_record(
+    database: HmmerDatabase, monkeypatch: pytest.MonkeyPatch, proteins: SequenceBatch
+) -> None:
+    """HMMER's vectors overflow on no protein known to us, so that the error of pyhmmer has to be made up."""
+
+    def overflow(*_: object) -> None:
+        raise OverflowError("numerical overflow in the optimized vector implementation")
+
+    monkeypatch.setattr("photophore_hmmer.search.Searcher.search", overflow)
+    with pytest.raises(
+        RecordError, match="HMMER could not compare one of the proteins with a profile: numerical overflow"
+    ):
+        database.annotate(proteins, threads=2)
+
+
 def test_z_is_the_number_of_profiles_unless_given() -> None:
     assert pipeline_arguments(HmmerConfig(), 1257)["Z"] == 1257.0
     assert pipeline_arguments(HmmerConfig(z=10.0), 1257)["Z"] == 10.0
