@@ -35,11 +35,13 @@ class Family:
         """Name that sorts by EC number: ``EC2.7.7.6_P0A8V2``, ``EC4.1.3.27+2.4.2.18_P00904``, ``NE_P0A7K2``."""
         return f"EC{'+'.join(self.ecs)}_{self.cluster}" if self.ecs else f"NE_{self.cluster}"
 
-    def description(self, relatives: int = 0) -> str:
+    def description(self, relatives: int = 0, product: str = "") -> str:
         """Return the DESC line: what it does, every EC number, and what the profile was made of."""
-        what = f"{meaning(self.ecs)}, {', '.join(f'EC {ec}' for ec in self.ecs)}" if self.ecs else "non-enzyme family"
+        what = product or (meaning(self.ecs) if self.ecs else "non-enzyme family")
+        numbers = ", ".join(f"EC {ec}" for ec in self.ecs)
         more = f" and {relatives} relatives" if relatives else ""
-        return f"{what} ({len(self.members)} reviewed proteins{more}, cluster of {self.cluster})"
+        made = f"({len(self.members)} reviewed proteins{more}, cluster of {self.cluster})"
+        return f"{what}, {numbers} {made}" if numbers else f"{what} {made}"
 
 
 def group_enzymes(members: Iterable[Member]) -> list[Family]:

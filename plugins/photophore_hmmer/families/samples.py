@@ -26,8 +26,3 @@ def read_sample(path: Path, count: int, longest: int, seed: int) -> Proteins:
     records = [record for record in read_proteins(path) if len(record[1]) <= longest]
     chosen = sorted(random.Random(seed).sample(range(len(records)), min(count, len(records))))
     return Proteins(tuple(records[i][0] for i in chosen), tuple(records[i][1] for i in chosen))
-
-
-def joined(first: Proteins, second: Proteins) -> Proteins:
-    """Return the proteins of both, ``first`` before ``second``."""
-    return Proteins(first.names + second.names, first.sequences + second.sequences)

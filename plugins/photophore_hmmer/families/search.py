@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyhmmer
 from pyhmmer.easel import DigitalSequenceBlock, TextSequence
-from pyhmmer.plan7 import HMM, TopHits
+from pyhmmer.plan7 import HMM, Background, Pipeline, TopHits
 
 from photophore.types import FloatArray
 from photophore_hmmer.store import AMINO
@@ -21,7 +21,15 @@ log = logging.getLogger(__name__)
 
 #: Profiles searched between two savings.
 _PIECE = 100
-_COLUMNS = ("profiles", "proteins", "scores", "evalues", "domain_scores", "coverages", "protein_coverages")
+_COLUMNS: dict[str, type[np.generic]] = {
+    "profiles": np.int32,
+    "proteins": np.int32,
+    "scores": np.float32,
+    "evalues": np.float64,
+    "domain_scores": np.float32,
+    "coverages": np.float32,
+    "protein_coverages": np.float32,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,11 @@ class Proteins:
     def residues(self) -> int:
         """Total length."""
         return sum(map(len, self.sequences))
+
+
+def joined(first: Proteins, second: Proteins) -> Proteins:
+    """Return the proteins of both, ``first`` before ``second``."""
+    return Proteins(first.names + second.names, first.sequences + second.sequences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +89,50 @@ class Hits:
         return Hits(**{name: getattr(self, name)[keep] for name in _COLUMNS})
 
 
-def search(profiles: Sequence[HMM], proteins: Proteins, work: Path, *, evalue: float, z: float, threads: int) -> Hits:
-    """Return every hit of at most ``evalue`` on ``z`` comparisons; pieces found in ``work`` are not searched again."""
-    work.mkdir(parents=True, exist_ok=True)
-    block: DigitalSequenceBlock | None = None
-    pieces: list[Hits] = []
-    sought = hashlib.sha256(repr((evalue, z)).encode() + "\n".join(proteins.sequences).encode())
-    for first in range(0, len(profiles), _PIECE):
-        queries = profiles[first : first + _PIECE]
-        digest = sought.copy()
-        for hmm in queries:
-            digest.update(f"{hmm.name} {hmm.consensus} {list(hmm.evalue_parameters.as_vector())}".encode())
-        kept = work / f"{digest.hexdigest()[:24]}.npz"
-        if not kept.exists():
-            block = proteins.block() if block is None else block
-            _save(_search(queries, block, evalue=evalue, z=z, threads=threads), kept)
-            log.info("searched %d of %d profiles", first + len(queries), len(profiles))
-        pieces.append(_load(kept, first))
-    return Hits(**{name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _COLUMNS})
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a search is made: hits of at most ``evalue`` on ``z`` comparisons, pieces kept in the folder ``work``."""
 
+    work: Path
+    evalue: float
+    z: float
+    threads: int
 
-def _search(queries: Sequence[HMM], block: DigitalSequenceBlock, *, evalue: float, z: float, threads: int) -> Hits:
-    """Return the hits of a few profiles."""
-    rows: list[tuple[float, ...]] = []
-    found = pyhmmer.hmmsearch(queries, block, cpus=threads, E=evalue, Z=z, domE=1e9, incdomE=1e9)
-    for number, (query, hits) in enumerate(zip(queries, found, strict=True)):
-        rows += _rows(number, query, hits)
-    table = np.array(rows, dtype=np.float64).reshape(-1, len(_COLUMNS))
-    types = (np.int32, np.int32, np.float32, np.float64, np.float32, np.float32, np.float32)
-    return Hits(**{name: table[:, i].astype(kind) for i, (name, kind) in enumerate(zip(_COLUMNS, types, strict=True))})
+    def run(self, profiles: Sequence[HMM], proteins: Proteins, wanted: Sequence[Sequence[int]] | None = None) -> Hits:
+        """Search each profile against all ``proteins``, or the ``wanted`` rows of them for each profile; known pieces are not searched again."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        block: DigitalSequenceBlock | None = None
+        pieces: list[Hits] = []
+        sought = hashlib.sha256(repr((self.evalue, self.z)).encode() + "\n".join(proteins.sequences).encode())
+        for first in range(0, len(profiles), _PIECE):
+            queries = profiles[first : first + _PIECE]
+            rows = [None] * len(queries) if wanted is None else list(wanted[first : first + _PIECE])
+            digest = sought.copy()
+            for hmm, row in zip(queries, rows, strict=True):
+                digest.update(f"{hmm.name} {hmm.consensus} {list(hmm.evalue_parameters.as_vector())} {row}".encode())
+            kept = self.work / f"{digest.hexdigest()[:24]}.npz"
+            if not kept.exists():
+                block = proteins.block() if block is None else block
+                _save(self._piece(queries, block, rows), kept)
+                log.info("searched %d of %d profiles", first + len(queries), len(profiles))
+            pieces.append(_load(kept, first))
+        return Hits(**{name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _COLUMNS})
+
+    def _piece(
+        self, queries: Sequence[HMM], block: DigitalSequenceBlock, wanted: Sequence[Sequence[int] | None]
+    ) -> Hits:
+        """Return the hits of a few profiles."""
+
+        def one(number: int) -> list[tuple[float, ...]]:
+            rows = wanted[number]
+            part = block if rows is None else DigitalSequenceBlock(AMINO, [block[row] for row in rows])
+            pipeline = Pipeline(AMINO, Background(AMINO), Z=self.z, domZ=self.z, E=self.evalue)
+            return _rows(number, queries[number], pipeline.search_hmm(queries[number], part))
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            rows = [row for found in pool.map(one, range(len(queries))) for row in found]
+        table = np.array(rows, dtype=np.float64).reshape(-1, len(_COLUMNS))
+        return Hits(**{name: table[:, i].astype(kind) for i, (name, kind) in enumerate(_COLUMNS.items())})
 
 
 def _rows(number: int, query: HMM, hits: TopHits) -> list[tuple[float, ...]]:
