@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.core import toy_chain
+from tests.core.conftest import Site
+
 from photophore.building import BuildOptions, build
 from photophore.database import Database
 from photophore.pipeline import RunSummary, run
 from photophore.registry import Registry
 from photophore.runconfig import LinkChoice, RunConfig
-from tests.core import toy_chain
-from tests.core.conftest import Site
 
 NAMES = {"encoder": "letters", "index": "exact", "aggregator": "sum", "annotator": "words"}
 TARGETS = ">cat\nCAT\n>hat first hat\nHAT\n>wild\nWILD\n"

@@ -109,7 +109,7 @@ class PairSampler:
         return tokens, columns + start, residue
 
     def _flank(self) -> npt.NDArray[np.uint8]:
-        """A stretch of some real protein, empty one time in five."""
+        """Return a stretch of some real protein, empty one time in five."""
         length = int(self.rng.integers(0, self.window))
         if self.rng.random() < 0.2:
             length = 0
