@@ -87,6 +87,14 @@ def test_batch_mates_and_windows_change_nothing(weights, proteins, precision):
     assert np.abs(together - alone).max() < 1e-6
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_same_vectors(weights, proteins):
+    options = NearConfig(weights=str(weights), precision="fp32")
+    on_cpu = create_near(options, Runtime()).encode(batch(*proteins)).values
+    on_gpu = create_near(options, Runtime(device="cuda")).encode(batch(*proteins)).values
+    assert np.abs(on_cpu - on_gpu).max() < 1e-4
+
+
 def test_profiles_are_encoded_in_fp32_whatever_the_precision(weights):
     sequence = "MKVLAWYRNDCE"
     values = distributions()[tokens(sequence)]
