@@ -21,6 +21,11 @@ FALSE = ast.Constant(value=False)
 #: Modules whose loaders run code that the file brings along.
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
+#: Findings that are right, each with its reason.
+ALLOWED = {
+    ("core/photophore/testing/declarations.py", "uses pickle"): "loads only what the same line dumped",
+}
+
 FILES = sorted(
     path for root in SOURCE_ROOTS for path in (ROOT / root).rglob("*.py") if "__pycache__" not in path.parts
 )
@@ -85,6 +90,7 @@ def test_no_file_breaks_the_rule(check: Check) -> None:
         f"{path.relative_to(ROOT)}:{line}: {reason}"
         for path in FILES
         for line, reason in check(ast.parse(path.read_text(encoding="utf-8")))
+        if (path.relative_to(ROOT).as_posix(), reason) not in ALLOWED
     ]
     assert not found, "\n".join(found)
 
