@@ -86,13 +86,13 @@ def in_order(work: Callable[[Item], Made], items: Iterable[Item], threads: int, 
             yield made
 
 
-def write_profiles(hmms: Iterable[HMM], path: Path, *, binary: bool = False) -> int:
-    """Write profiles as HMMER text, or as binary (.h3m), whole or not at all; return how many."""
+def write_profiles(hmms: Iterable[HMM], path: Path) -> int:
+    """Write profiles, in HMMER's binary format if ``path`` ends in .h3m and as text if not, whole or not at all; return how many."""
     beside = path.with_name(path.name + ".part")
     written = 0
     with beside.open("wb") as stream:
         for hmm in hmms:
-            hmm.write(stream, binary=binary)
+            hmm.write(stream, binary=path.suffix == ".h3m")
             written += 1
     beside.replace(path)
     return written

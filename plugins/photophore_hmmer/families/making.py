@@ -54,7 +54,7 @@ class Workshop:
     def kept(self, stage: str, facts: object, build: Callable[[], Iterable[HMM]]) -> list[HMM]:
         """Return the profiles that ``build`` makes, or those made before out of the same ``facts``."""
         digest = hashlib.sha256(repr((self.settings.seed, self.settings.choice, facts)).encode()).hexdigest()[:16]
-        path = self.work / f"{stage}-{digest}.hmm"
+        path = self.work / f"{stage}-{digest}.h3m"
         self.work.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             log.info("building: %s", stage)
@@ -108,7 +108,7 @@ def make_default(shop: Workshop, output: Path) -> dict[str, object]:
     cutoffs = _cutoffs(shop, chosen, splits, fitted)
     shipped = _shipped(shop, chosen, relatives, cutoffs)
     write_profiles(shipped, output.with_suffix(".hmm"))
-    write_profiles(shipped, output.with_suffix(".h3m"), binary=True)
+    write_profiles(shipped, output.with_suffix(".h3m"))
     facts = _facts(chosen, splits, relatives, cutoffs)
     facts |= {"tests": check_on_tests(shop, [each.family for each in chosen], shipped)}
     facts |= {"genomes": share_of_genomes(shop, genomes, shipped)}
@@ -119,7 +119,7 @@ def make_default(shop: Workshop, output: Path) -> dict[str, object]:
 def _known(shop: Workshop) -> list[Known]:
     """Return every family that may be chosen."""
     settings = shop.settings
-    path = shop.work / "enzymes.hmm"
+    path = shop.work / "enzymes.h3m"
     if not path.exists():
         shop.work.mkdir(parents=True, exist_ok=True)
         make_all(shop, path, settings.least_members)

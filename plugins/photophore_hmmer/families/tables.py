@@ -73,14 +73,16 @@ def read_proteins(path: Path) -> Iterator[tuple[str, str]]:
                     yield name, clean("".join(pieces), f"{path}:{start}")
                 name, start, pieces = (line[1:].split() or [f"record_{number}"])[0], number, []
             else:
-                pieces.append(line)
+                pieces.append(line.rstrip())
         if start and pieces:
             yield name, clean("".join(pieces), f"{path}:{start}")
 
 
 def clean(sequence: str, place: str) -> str:
     """Return the residues of ``sequence`` in upper case, without blanks and stops."""
+    if not sequence.strip(RESIDUE_LETTERS):  # as nearly all are
+        return sequence
     residues = _BLANKS.sub("", sequence).upper()
-    if strange := set(residues) - set(RESIDUE_LETTERS):
-        raise InputError(f"{place}: {min(strange)!r} is not a residue; repair or remove this protein")
+    if strange := residues.strip(RESIDUE_LETTERS):
+        raise InputError(f"{place}: {strange[0]!r} is not a residue; repair or remove this protein")
     return residues
