@@ -62,9 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "test.tsv").write_text(f"{enzymes[0]}\nT1\t2.7.7.6\tT1\tT1\t{child('2.7.7.6')}\n")
     for genome, held in (("one", ("1.1.1.1", "2.7.7.6", "")), ("two", ("2.7.7.6", "6.1.1.4;6.1.1.5", ""))):
         (folder / f"{genome}.faa").write_text("".join(f">g{i}\n{child(ec)}\n" for i, ec in enumerate(held)))
-    (folder / "many.fa").write_text(
-        "".join(f">u{i}\n{child(chance.choice(list(parents)))}\n" for i in range(60))
-    )
+    (folder / "many.fa").write_text("".join(f">u{i}\n{child(chance.choice(list(parents)))}\n" for i in range(60)))
     (folder / "settings.yaml").write_text(SETTINGS)
     return folder
 
@@ -123,7 +121,7 @@ def test_rare_residues_do_not_stop_the_aligner() -> None:
     parent = "MKVLAAGIVGLCWERTYHPQNDSFUKLMAAGGOEERTT"
     members = [Member(f"m{i}", (), f"m{i}", "m", parent[: len(parent) - i]) for i in range(3)]
     assert build_profile("x", members, 42).M >= 36
-    assert build_profile("one", members[:1], 42).M == len(parent)
+    assert len(build_profile("one", members[:1], 42).consensus) == len(parent)
 
 
 def test_shipped_profile_is_the_same_profile_but_for_rounding() -> None:
@@ -131,7 +129,7 @@ def test_shipped_profile_is_the_same_profile_but_for_rounding() -> None:
     parent = "".join(chance.choices(RESIDUES, k=120))
     members = [Member(f"m{i}", (), f"m{i}", "m", mutated(chance, parent, 0.3)) for i in range(8)]
     hmm = build_profile("x", members, 42)
-    shipped = finish(hmm, number=7, description="what, EC 1.2.3.4", cutoff=Cutoff(40.5, 30.0, 1, 1, 0), bits=6)
+    shipped = finish(hmm, number=7, description="what, EC 1.2.3.4", cutoff=Cutoff(40.5, 30.0, 1, 1, 0), bits=8)
     assert (str(shipped.accession), shipped.cutoffs.gathering) == ("PPF00007", (40.5, 30.0))
     assert shipped.consensus == hmm.consensus
     old, new = (np.asarray(each.match_emissions)[1:].astype(float) for each in (hmm, shipped))

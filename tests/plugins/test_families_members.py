@@ -94,7 +94,12 @@ def test_meaning_of_ec_numbers(ecs: tuple[str, ...], words: str) -> None:
 
 def test_members_are_taken_in_turn_from_the_clusters_and_of_typical_length() -> None:
     rows = [member(f"a{i}", cluster50="A") for i in range(3)]
-    rows += [member("b0", cluster50="B"), member("short", length=5), member("long", length=17), member("huge", length=99)]
+    rows += [
+        member("b0", cluster50="B"),
+        member("short", length=5),
+        member("long", length=17),
+        member("huge", length=99),
+    ]
     chosen = choose_members(rows, Choice(most=3, longest=50))
     assert [m.id for m in chosen] == ["a0", "b0", "a1"]
     assert choose_members([member("huge", length=99)], Choice(longest=50)) == []

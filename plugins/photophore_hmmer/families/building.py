@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +66,7 @@ def build_from_alignment(alignment: DigitalMSA, seed: int) -> HMM:
 
 def _timeless(hmm: HMM) -> HMM:
     """Leave out when and by what command the profile was built: two builds give the same bytes."""
-    hmm.creation_time = datetime.datetime(2000, 1, 1)  # noqa: DTZ001  # HMMER stores local time without zone
+    hmm.creation_time = dt.datetime(2000, 1, 1)  # noqa: DTZ001  # HMMER stores local time without zone
     hmm.command_line = None
     return hmm
 

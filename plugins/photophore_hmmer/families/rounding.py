@@ -6,17 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from pyhmmer.plan7 import HMM
 
-from photophore_hmmer.store import AMINO
-
 FloatRows = npt.NDArray[np.float64]
 
 #: Outgoing transitions of the match, insert and delete states among the seven of a position.
 _STATES = (slice(0, 3), slice(3, 5), slice(5, 7))
-_RESIDUES = 20
 
 
 def round_profile(hmm: HMM, bits: int) -> HMM:
-    """Return a copy of ``hmm`` whose emissions and transitions have ``bits`` bits after the leading one; every distribution sums to 1."""
+    """Return a copy of ``hmm`` with emissions and transitions rounded as `round_rows` does; every distribution sums to 1."""
     rounded = hmm.copy()
     for matrix in (rounded.match_emissions, rounded.insert_emissions):
         rows = np.asarray(matrix)
@@ -29,32 +26,27 @@ def round_profile(hmm: HMM, bits: int) -> HMM:
 
 
 def round_rows(rows: FloatRows, bits: int) -> FloatRows:
-    """Return ``rows``, ``shape=(n, k)``, with every number rounded to ``bits`` bits after its leading one; rows sum to exactly 1.
+    """Return ``rows``, ``shape=(n, k)``, rounded to binary fractions; rows sum to exactly 1.
 
-    What rounding adds to or takes from a row's sum goes back by one step of each number at most, largest first; what is
-    then left is less than the largest number can show in so many bits, and goes there. Zeros and ones stay.
+    A number between a half and one keeps ``bits`` bits after its leading one; with each halving it keeps half a bit less,
+    down to ``bits - 4``: what happens rarely hardly moves a score. What rounding adds to or takes from a row's sum goes
+    back where the other neighbour of a number is less than a step from it, largest numbers first; what is then left goes
+    to the largest number. Zeros and ones stay.
     """
     rows = rows / rows.sum(axis=1, keepdims=True)
     _, exponents = np.frexp(rows)
-    steps = np.ldexp(1.0, exponents - 1 - bits)  # (n, k)
+    kept = np.maximum(bits - 4, np.rint(bits + exponents / 2)).astype(np.int64)
+    steps = np.ldexp(1.0, exponents - 1 - kept)  # (n, k)
     rounded = np.where(rows > 0, np.rint(rows / steps) * steps, 0.0)
     rest = 1.0 - rounded.sum(axis=1)  # (n,)
     every = np.arange(len(rows))
     order = np.argsort(-rows, axis=1, kind="stable").T  # (k, n)
     for column in order:
-        step = steps[every, column]
-        move = np.where(rows[every, column] > 0, np.clip(np.rint(rest / step), -1, 1), 0.0) * step
+        step, old = steps[every, column], rounded[every, column]
+        move = np.clip(np.rint(rest / step), -1, 1) * step
+        near = (np.abs(old + move - rows[every, column]) < step) & (rows[every, column] > 0)
+        move = np.where(near, move, 0.0)
         rounded[every, column] += move
         rest -= move
     rounded[every, order[0]] += rest
     return rounded
-
-
-def largest_change(before: HMM, after: HMM) -> float:
-    """Return the mean change of a match score over what the profile emits, in bits per position, at the worst position."""
-    old, new = (np.asarray(hmm.match_emissions, dtype=np.float64)[1:, :_RESIDUES] for hmm in (before, after))
-    return float(np.abs((old * np.log2(new / old)).sum(axis=1)).max())
-
-
-if len(AMINO.symbols) < _RESIDUES:
-    raise ImportError("pyhmmer's amino acid alphabet has fewer than 20 residues; install pyhmmer 0.12")

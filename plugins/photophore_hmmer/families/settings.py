@@ -60,7 +60,7 @@ class Settings:
     comparisons
         Number of comparisons that E-values count on.
     bits
-        Bits after the leading one that a probability of a shipped profile keeps.
+        Bits after the leading one that a large probability of a shipped profile keeps; small ones keep up to four fewer.
     """
 
     seed: int = 42
@@ -68,7 +68,7 @@ class Settings:
     least_selectable: int = 5
     longest: int = 2000
     comparisons: float = 10_000.0
-    bits: int = 6
+    bits: int = 8
     sources: Sources = field(default_factory=Sources)
     choice: Choice = field(default_factory=Choice)
     kin: KinRule = field(default_factory=KinRule)
