@@ -35,7 +35,7 @@ def check_on_tests(shop: Workshop, families: Sequence[Family], profiles: Sequenc
     result: dict[str, dict[str, float]] = {}
     for name in shop.settings.sources.tests:
         members = [m for m in read_members(shop.file(name)) if len(m.sequence) <= shop.settings.longest]
-        proteins = Proteins(tuple(m.id for m in members), tuple(m.sequence for m in members))
+        proteins = Proteins.of(members)
         hits = gathered(shop.search(_LOOSE).run(profiles, proteins), profiles)
         right, right3, total, found = 0, 0, 0, set[int]()
         for protein, number in zip(hits.proteins.tolist(), hits.profiles.tolist(), strict=True):

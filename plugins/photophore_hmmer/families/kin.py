@@ -46,7 +46,7 @@ def find_families(members: Sequence[Member], rule: KinRule, choice: Choice, sear
     profiles = list(
         in_order(lambda rows: _profile(placed, rows, choice, seed), seeds, search.threads, "families of non-enzymes")
     )
-    proteins = Proteins(tuple(member.id for member in members), tuple(member.sequence for member in members))
+    proteins = Proteins.of(members)
     hits = search.run(profiles, proteins)
     hits = hits.where((hits.coverages >= rule.coverage) & (hits.protein_coverages >= rule.coverage))
     best: dict[int, tuple[float, int]] = {}

@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from pyhmmer.plan7 import HMM, HMMFile
@@ -21,7 +22,7 @@ from photophore_hmmer.families.kin import find_families
 from photophore_hmmer.families.kmers import WordIndex, candidates
 from photophore_hmmer.families.relatives import find_relatives, rebuild, unlike
 from photophore_hmmer.families.samples import read_genomes, read_sample
-from photophore_hmmer.families.search import Proteins, Search, joined
+from photophore_hmmer.families.search import Hits, Proteins, Search, joined
 from photophore_hmmer.families.selection import best_families, prevalence, select
 from photophore_hmmer.families.settings import Settings
 from photophore_hmmer.families.shipping import finish
@@ -219,53 +220,47 @@ def _fitted(
 
 def _cutoffs(shop: Workshop, chosen: Sequence[Chosen], splits: Sequence[Split], fitted: Sequence[HMM]) -> list[Cutoff]:
     """Return the cut-offs of each family, chosen on held-out members and proteins of other kinds."""
-    settings, rule = shop.settings, shop.settings.cutoffs
-    chance = random.Random(settings.seed)
+    rule = shop.settings.cutoffs
     held = [split.held[: rule.held_most] for split in splits]
-    everything = Proteins(
-        tuple(member.id for rows in held for member in rows), tuple(member.sequence for rows in held for member in rows)
-    )
-    wanted, first = list[range](), 0
-    for rows in held:
-        wanted.append(range(first, first + len(rows)))
-        first += len(rows)
-    positive = shop.search(_SCORED).run(fitted, everything, wanted)
-    negatives, placed = _negatives(shop, chosen, chance)
-    named = Proteins(tuple(m.id for m in negatives), tuple(m.sequence for m in negatives))
-    negative = shop.search(_SCORED).run(fitted, named)
+    flat = [member for members in held for member in members]
+    ends = list(accumulate(map(len, held), initial=0))
+    rows = [range(first, end) for first, end in pairwise(ends)]
+    positive = shop.search(_SCORED).run(fitted, Proteins.of(flat), rows)
+    negatives, placed = _negatives(shop, chosen)
+    negative = shop.search(_SCORED).run(fitted, Proteins.of(negatives))
     cutoffs: list[Cutoff] = []
-    for number, (each, rows) in enumerate(zip(chosen, wanted, strict=True)):
-        mine = positive.where(positive.profiles == number)
-        scores = dict.fromkeys(rows, Scored(0.0, 0.0)) | {
-            protein: Scored(score, domain)
-            for protein, score, domain in zip(
-                mine.proteins.tolist(), mine.scores.tolist(), mine.domain_scores.tolist(), strict=True
-            )
-        }
-        theirs = negative.where(negative.profiles == number)
-        bad = [
+    for number, each in enumerate(chosen):
+        found = positive.where(positive.profiles == number)
+        scores = dict.fromkeys(rows[number], Scored(0.0, 0.0))
+        for row, score, domain in zip(*_listed(found, "proteins", "scores", "domain_scores"), strict=True):
+            scores[int(row)] = Scored(score, domain)
+        others = negative.where(negative.profiles == number)
+        wrong = [
             score
-            for protein, score in zip(theirs.proteins.tolist(), theirs.scores.tolist(), strict=True)
-            if is_negative(each.family, negatives[protein], placed=negatives[protein].id in placed[each.family.name])
+            for row, score in zip(*_listed(others, "proteins", "scores"), strict=True)
+            if is_negative(each.family, other := negatives[int(row)], placed=placed.get(other.id, each) is not each)
         ]
-        cutoffs.append(choose_cutoff(list(scores.values()), bad, rule))
+        cutoffs.append(choose_cutoff(list(scores.values()), wrong, rule))
     return cutoffs
 
 
-def _negatives(
-    shop: Workshop, chosen: Sequence[Chosen], chance: random.Random
-) -> tuple[list[Member], dict[str, set[str]]]:
-    """Return proteins drawn as negatives, and for each family the non-enzymes that are placed in another one."""
-    rule, sources = shop.settings.cutoffs, shop.settings.sources
+def _listed(hits: Hits, *names: str) -> list[list[float]]:
+    """Return columns of ``hits`` as lists."""
+    return [getattr(hits, name).tolist() for name in names]
+
+
+def _negatives(shop: Workshop, chosen: Sequence[Chosen]) -> tuple[list[Member], dict[str, Chosen]]:
+    """Return proteins drawn as negatives, and the family that each non-enzyme is placed in."""
+    chance = random.Random(shop.settings.seed)
+    rule, sources, longest = shop.settings.cutoffs, shop.settings.sources, shop.settings.longest
     clusters = {member.cluster50: member for member in read_members(shop.file(sources.enzymes))}
-    enzymes = [clusters[name] for name in sorted(clusters) if len(clusters[name].sequence) <= shop.settings.longest]
-    others = [m for m in read_members(shop.file(sources.non_enzymes)) if len(m.sequence) <= shop.settings.longest]
+    enzymes = [clusters[name] for name in sorted(clusters) if len(clusters[name].sequence) <= longest]
+    others = [member for member in read_members(shop.file(sources.non_enzymes)) if len(member.sequence) <= longest]
     drawn = [
         *chance.sample(enzymes, min(rule.enzymes, len(enzymes))),
         *chance.sample(others, min(rule.non_enzymes, len(others))),
     ]
-    homes = {m.id: each.family.name for each in chosen if not each.family.ecs for m in each.family.members}
-    placed = {each.family.name: {i for i, home in homes.items() if home != each.family.name} for each in chosen}
+    placed = {member.id: each for each in chosen if not each.family.ecs for member in each.family.members}
     return drawn, placed
 
 

@@ -68,7 +68,7 @@ def find_relatives(
 ) -> list[list[int]]:
     """Return the relatives of each family as rows of ``collection``, the best first; ``tried`` are the rows to look at."""
     scored = [member for family in families for member in family.members[:_MEMBERS_SCORED]]
-    own = Proteins(tuple(member.id for member in scored), tuple(member.sequence for member in scored))
+    own = Proteins.of(scored)
     wanted: list[list[int]] = []
     first = len(collection.names)
     for family, rows in zip(families, tried, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pyhmmer.easel import DigitalSequenceBlock, TextSequence
 from pyhmmer.plan7 import HMM, Background, Pipeline, TopHits
 
 from photophore.types import FloatArray
+from photophore_hmmer.families.tables import Member
 from photophore_hmmer.store import AMINO
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ class Proteins:
 
     names: tuple[str, ...]
     sequences: tuple[str, ...]
+
+    @classmethod
+    def of(cls, members: Iterable[Member]) -> Proteins:
+        """Return the sequences of ``members``."""
+        listed = list(members)
+        return cls(tuple(member.id for member in listed), tuple(member.sequence for member in listed))
 
     def block(self) -> DigitalSequenceBlock:
         """Return the sequences in HMMER's form, each named by its number."""
