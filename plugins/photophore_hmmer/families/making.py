@@ -161,9 +161,11 @@ def _choose(shop: Workshop, known: Sequence[Known], index: WordIndex, genomes: P
     rows = select(found, [each.family.ecs for each in known], [each.profile.M for each in known], settings.budget)
     products: dict[int, str] = {}
     for protein, family in best.items():
-        product = PRODUCTS.get(proteins.names[protein].rpartition("|")[2])
-        if product:
-            products.setdefault(family, product)
+        genome, _, locus = proteins.names[protein].rpartition("|")
+        if product := PRODUCTS.get(locus):
+            products[family] = product
+        elif genome and not known[family].family.ecs:
+            products.setdefault(family, f"conserved protein, like {locus} of {genome}")
     log.info("chose %d of %d families", len(rows), len(known))
     chosen = [Chosen(known[i].family, known[i].profile, products.get(i, ""), found[i].genomes) for i in rows]
     return sorted(chosen, key=lambda each: (not each.family.ecs, _ec_order(each.family.ecs), each.family.name))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from pyhmmer.plan7 import HMM, Background, Pipeline, TopHits
 from photophore.types import FloatArray
 from photophore_hmmer.families.tables import Member
 from photophore_hmmer.store import AMINO
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as _Digest
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +118,7 @@ class Search:
         for first in range(0, len(profiles), _PIECE):
             queries = profiles[first : first + _PIECE]
             rows = [None] * len(queries) if wanted is None else list(wanted[first : first + _PIECE])
-            digest = sought.copy()
-            for hmm, row in zip(queries, rows, strict=True):
-                digest.update(f"{hmm.name} {hmm.consensus} {list(hmm.evalue_parameters.as_vector())} {row}".encode())
-            kept = self.work / f"{digest.hexdigest()[:24]}.npz"
+            kept = self.work / f"{_fingerprint(sought.copy(), queries, rows)}.npz"
             if not kept.exists():
                 block = proteins.block() if block is None else block
                 _save(self._piece(queries, block, rows), kept)
@@ -140,6 +141,15 @@ class Search:
             rows = [row for found in pool.map(one, range(len(queries))) for row in found]
         table = np.array(rows, dtype=np.float64).reshape(-1, len(_COLUMNS))
         return Hits(**{name: table[:, i].astype(kind) for i, (name, kind) in enumerate(_COLUMNS.items())})
+
+
+def _fingerprint(digest: _Digest, queries: Sequence[HMM], wanted: Sequence[Sequence[int] | None]) -> str:
+    """Return what stands for these profiles and rows, given the ``digest`` of all else: equal only for equal searches."""
+    for hmm, rows in zip(queries, wanted, strict=True):
+        digest.update(f"{hmm.name} {list(hmm.evalue_parameters.as_vector())} {rows}".encode())
+        digest.update(np.ascontiguousarray(hmm.match_emissions).tobytes())
+        digest.update(np.ascontiguousarray(hmm.transition_probabilities).tobytes())
+    return digest.hexdigest()[:24]
 
 
 def _rows(number: int, query: HMM, hits: TopHits) -> list[tuple[float, ...]]:
