@@ -1,57 +1,33 @@
-"""Background proteins: independent residues with the frequencies and lengths of Swiss-Prot, the same on every machine."""
+"""Background proteins: real proteins read backwards, which have no homologs but all the composition of life.
+
+Repeats, coiled coils and stretches of few letters, which call up chance neighbours in real proteins, do so backwards, too;
+random sequences would call up none and make a database believe too readily.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from photophore.examples import example_path
+from photophore.fasta import Record, read_fasta
 from photophore.types import SequenceBatch
 
-#: Residues and their frequencies in Swiss-Prot, in per mille.
-_LETTERS = np.frombuffer(b"ACDEFGHIKLMNPQRSTVWY", dtype=np.uint8)
-_FREQUENCIES = np.array(
-    [
-        82.5,
-        13.8,
-        54.6,
-        67.2,
-        38.6,
-        70.7,
-        22.7,
-        59.1,
-        58.0,
-        96.5,
-        24.1,
-        40.6,
-        47.4,
-        39.3,
-        55.3,
-        66.4,
-        53.6,
-        68.6,
-        11.0,
-        29.2,
-    ]
-)
-
-#: Lengths: log-normal around the median of Swiss-Prot.
-_MEDIAN_LENGTH, _LOG_SPREAD = 295.0, 0.65
 _SHORTEST, _LONGEST = 30, 3_000
 
 
-def background_batches(proteins: int = 1_000, *, seed: int = 20_240, batch: int = 500) -> Iterator[SequenceBatch]:
-    """Yield ``proteins`` random proteins in batches; the same ``seed`` gives the same proteins."""
-    random = np.random.default_rng(seed)
-    lengths = np.exp(random.normal(np.log(_MEDIAN_LENGTH), _LOG_SPREAD, proteins))
-    lengths = np.clip(lengths.astype(np.int64), _SHORTEST, _LONGEST)
-    shares = _FREQUENCIES / _FREQUENCIES.sum()
-    for start in range(0, proteins, batch):
-        rows = range(start, min(start + batch, proteins))
-        sequences = tuple(random.choice(_LETTERS, int(lengths[row]), p=shares).tobytes().decode() for row in rows)
+def background_batches(proteins: int = 1_000, *, batch: int = 500) -> Iterator[SequenceBatch]:
+    """Yield the first ``proteins`` proteins of the bundled proteome, reversed, in batches; the same on every machine."""
+    chosen: list[Record] = []
+    for record in read_fasta([example_path("corynebacterium")]):
+        if isinstance(record, Record) and _SHORTEST <= len(record.sequence) <= _LONGEST:
+            chosen.append(record)
+        if len(chosen) == proteins:
+            break
+    for start in range(0, len(chosen), batch):
+        part = chosen[start : start + batch]
         yield SequenceBatch(
-            ids=tuple(f"random_{row + 1}" for row in rows),
-            sequences=sequences,
-            descriptions=("",) * len(rows),
-            sources=tuple(f"<random>:{row + 1}" for row in rows),
+            ids=tuple(f"reversed_{record.id}" for record in part),
+            sequences=tuple(record.sequence[::-1] for record in part),
+            descriptions=("",) * len(part),
+            sources=tuple(record.source for record in part),
         )

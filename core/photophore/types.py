@@ -126,6 +126,9 @@ class Embeddings:
         Name of the encoder.
     digest
         SHA-256 of its weights: an index refuses vectors of another encoder or of other weights.
+    informativeness
+        ``shape=(rows,), dtype=float32``: how much each row tells, larger is more, comparable within one item; an index
+        may leave out the rows that tell least. None where the encoder does not know.
     """
 
     ids: tuple[str, ...]
@@ -133,8 +136,14 @@ class Embeddings:
     offsets: IntArray
     encoder: str
     digest: str
+    informativeness: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        if self.informativeness is not None and self.informativeness.shape != self.values.shape[:1]:
+            raise DataError(
+                f"Embeddings of {self.encoder!r}: informativeness has shape {self.informativeness.shape}, "
+                f"not {self.values.shape[:1]}"
+            )
         if self.values.ndim != 2 or self.values.dtype not in (np.float32, np.float16):
             raise DataError(
                 f"Embeddings of {self.encoder!r}: values must be float32 or float16 (rows, dim), "

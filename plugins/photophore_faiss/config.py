@@ -21,6 +21,11 @@ def _check_at_least(config: object, **lowest: int) -> None:
             raise ValueError(f"{name} is {value}; give a whole number of at least {bound}")
 
 
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 < value <= 1.0:
+        raise ValueError(f"{name} is {value}; give a share above 0 and at most 1")
+
+
 def _check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
     value = getattr(config, name)
     if value not in choices:
@@ -37,6 +42,11 @@ _NPROBE = "inverted lists searched for each vector: more finds more and costs mo
 _REFINE = "build: keep the vectors a second time for rescoring, none, sq8 (8 bits a dimension) or fp16"
 _REFINE_FACTOR = "neighbours fetched for rescoring, as a multiple of k; only with refine"
 
+_KEEP = (
+    "build: share of each target's vectors that is indexed, the most informative ones, where the encoder says which; "
+    "fewer is faster and smaller"
+)
+
 CODES = ("sq8", "sq4", "fp16", "pq")
 REFINES = ("none", "sq8", "fp16")
 
@@ -45,11 +55,13 @@ REFINES = ("none", "sq8", "fp16")
 class FlatConfig:
     """Exact search among all vectors."""
 
+    keep: float = _option(1.0, _KEEP)
     k: int = _option(16, _K)
     stride: int = _option(1, _STRIDE)
     mmap: bool = _option(False, _MMAP)
 
     def __post_init__(self) -> None:
+        _check_share("keep", self.keep)
         _check_at_least(self, k=1, stride=1)
 
 
@@ -57,6 +69,7 @@ class FlatConfig:
 class IvfConfig:
     """Inverted lists of scalar- or product-quantised residuals."""
 
+    keep: float = _option(0.5, _KEEP)
     k: int = _option(16, _K)
     stride: int = _option(3, _STRIDE)
     nprobe: int = _option(8, _NPROBE)
@@ -71,6 +84,7 @@ class IvfConfig:
     mmap: bool = _option(False, _MMAP)
 
     def __post_init__(self) -> None:
+        _check_share("keep", self.keep)
         _check_at_least(
             self, k=1, stride=1, nprobe=1, nlist=0, pq_m=1, pq_nbits=4, refine_factor=1, train_vectors=0, seed=0
         )
@@ -84,6 +98,7 @@ class IvfConfig:
 class FastScanConfig:
     """Inverted lists of 4-bit product-quantised residuals, scanned in registers."""
 
+    keep: float = _option(0.5, _KEEP)
     k: int = _option(16, _K)
     stride: int = _option(3, _STRIDE)
     nprobe: int = _option(8, _NPROBE)
@@ -95,6 +110,7 @@ class FastScanConfig:
     seed: int = _option(1234, _SEED)
 
     def __post_init__(self) -> None:
+        _check_share("keep", self.keep)
         _check_at_least(self, k=1, stride=1, nprobe=1, nlist=0, pq_m=1, refine_factor=1, train_vectors=0, seed=0)
         _check_choice(self, "refine", REFINES)
 
@@ -103,6 +119,7 @@ class FastScanConfig:
 class HnswConfig:
     """A navigable small-world graph over full vectors."""
 
+    keep: float = _option(0.5, _KEEP)
     k: int = _option(16, _K)
     stride: int = _option(3, _STRIDE)
     ef_search: int = _option(64, "vectors kept while walking the graph: more finds more and costs more")
@@ -113,4 +130,5 @@ class HnswConfig:
     )
 
     def __post_init__(self) -> None:
+        _check_share("keep", self.keep)
         _check_at_least(self, k=1, stride=1, ef_search=1, m=2, ef_construction=1)

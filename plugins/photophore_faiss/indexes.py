@@ -20,6 +20,7 @@ from photophore_faiss.structures import fast_scan_lists, inverted_lists, refined
 FORMAT = "photophore-faiss-1"
 INDEX_FILE = "vectors.faiss"
 FACTS_FILE = "index.json"
+KEPT_FILE = "kept.npy"
 
 #: Vectors are searched in blocks of exactly these sizes, the last one padded: faiss takes another arithmetic for a
 #: few vectors than for many, and a protein's neighbours must not depend on how many others are in its batch.
@@ -56,6 +57,20 @@ def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArr
     return np.repeat(offsets[:-1], counts) + positions, positions, searched_offsets
 
 
+def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int64] | None:
+    """Return the rows of the ``keep`` most informative share of each item, rising; None where all are kept.
+
+    At least one row of every item is kept; between equally informative ones the first.
+    """
+    if keep >= 1.0 or embeddings.informativeness is None:
+        return None
+    lengths = np.diff(embeddings.offsets)
+    item = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((-embeddings.informativeness, item))  # stable: within each item, the most informative first
+    place = np.arange(len(item)) - np.repeat(embeddings.offsets[:-1], lengths)
+    return np.sort(order[place < np.ceil(keep * lengths)[item]])
+
+
 class FaissIndex(Generic[Config]):
     """Base of the faiss indexes: everything but how the structure is made and which knobs a search has."""
 
@@ -65,6 +80,7 @@ class FaissIndex(Generic[Config]):
         self.config: Config = config
         self.threads = runtime.threads
         self._index: Any = None
+        self._kept: npt.NDArray[np.int64] | None = None  # database row of each indexed vector; None: all, in order
         self._facts: dict[str, Any] = {}
 
     def _make(self, vectors: Vectors) -> Any:
@@ -81,7 +97,10 @@ class FaissIndex(Generic[Config]):
                 f"index {self.name}: there are no vectors to index; give targets with at least one position"
             )
         faiss.omp_set_num_threads(self._build_threads())
+        self._kept = informative_rows(embeddings, self.config.keep)
         vectors = np.ascontiguousarray(embeddings.values, dtype=np.float32)
+        if self._kept is not None:
+            vectors = vectors[self._kept]
         self._index = self._make(vectors)
         for start in range(0, len(vectors), ADD_BLOCK):
             self._index.add(vectors[start : start + ADD_BLOCK])
@@ -92,6 +111,7 @@ class FaissIndex(Generic[Config]):
             "digest": embeddings.digest,
             "dim": embeddings.dim,
             "rows": len(vectors),
+            "kept": self._kept is not None,
         }
         self._tune()
 
@@ -114,6 +134,8 @@ class FaissIndex(Generic[Config]):
             for done in [pool.submit(search_block, start, size) for start, size in _blocks(len(wanted))]:
                 done.result()
         scores[rows < 0] = -np.inf
+        if self._kept is not None:
+            rows = np.where(rows < 0, rows, self._kept[rows])
         return Neighbours(
             ids=embeddings.ids,
             offsets=offsets,
@@ -129,6 +151,8 @@ class FaissIndex(Generic[Config]):
             raise DatabaseError(f"index {self.name}: nothing to save in {folder}; build it first")
         folder.mkdir(parents=True, exist_ok=True)
         faiss.write_index(self._index, str(folder / INDEX_FILE))
+        if self._kept is not None:
+            np.save(folder / KEPT_FILE, self._kept.astype(np.uint32))
         (folder / FACTS_FILE).write_text(json.dumps(self._facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
@@ -146,6 +170,7 @@ class FaissIndex(Generic[Config]):
                 f"{folder / INDEX_FILE}: has {self._index.ntotal} vectors of length {self._index.d}, but {FACTS_FILE} "
                 f"says {facts['rows']} of {facts['dim']}; the files are of two builds, build the database again"
             )
+        self._kept = _read_kept(folder, facts["rows"]) if facts.get("kept") else None
         self._facts = facts
         self._tune()
 
@@ -247,6 +272,17 @@ def _read_facts(folder: Path) -> dict[str, Any]:
             f"{path}: format is {facts.get('format')!r}, this version reads {FORMAT!r}; build the database again"
         )
     return facts
+
+
+def _read_kept(folder: Path, rows: int) -> npt.NDArray[np.int64]:
+    path = folder / KEPT_FILE
+    try:
+        kept: npt.NDArray[np.int64] = np.load(path, allow_pickle=False).astype(np.int64)
+    except (OSError, ValueError) as error:
+        raise DatabaseError(f"{path}: not readable ({error}); build the database again") from error
+    if kept.shape != (rows,):
+        raise DatabaseError(f"{path}: names {len(kept)} rows, the index holds {rows}; build the database again")
+    return kept
 
 
 def _read_faiss(path: Path, flags: int) -> Any:

@@ -45,8 +45,11 @@ class _Graph:
         return output
 
     def save(self, path: Path, source: Any, dim: int) -> None:
-        target = helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["rows", "length", dim])
-        graph = helper.make_graph(self.nodes, "near", [source], [target], self.constants)
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", "length", size])
+            for name, size in (("embeddings", dim), ("norms", 1))
+        ]
+        graph = helper.make_graph(self.nodes, "near", [source], outputs, self.constants)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid(*pair) for pair in _OPSETS], ir_version=_IR_VERSION
         )
@@ -55,10 +58,13 @@ class _Graph:
 
 
 def export_float(network: NearNetwork, path: Path) -> None:
-    """Write ``values (rows, length, 20) float32 -> embeddings (rows, length, dim)``, equal to torch to 1e-5."""
+    """Write ``values (rows, length, 20) float32 -> embeddings (rows, length, dim)``, equal to torch to 1e-5.
+
+    A second output, ``norms (rows, length, 1)``, is how long each vector was before it became a unit vector.
+    """
     graph = _Graph()
     kernel = network.shape.kernel
-    padding = {"kernel_shape": [1, kernel], "pads": [0, kernel // 2, 0, kernel // 2]}
+    padding: dict[str, Any] = {"kernel_shape": [1, kernel], "pads": [0, kernel // 2, 0, kernel // 2]}
     height = graph.constant("height", np.array([2], dtype=np.int64))
     x = graph.node("Transpose", ["values"], "channels", perm=[0, 2, 1])
     x = graph.node("Unsqueeze", [x, height], "planes")
@@ -78,8 +84,7 @@ def export_float(network: NearNetwork, path: Path) -> None:
         x = graph.node("Relu", [graph.node("Add", [x, inner], f"block{number}.sum")], f"stream{number + 1}")
     head = [graph.constant("head.weight", _array(network.head.weight)), graph.constant("head.bias", _array(network.head.bias))]
     x = graph.node("Squeeze", [graph.node("Conv", [x, *head], "head"), height], "vectors")
-    x = graph.node("Transpose", [x], "rows", perm=[0, 2, 1])
-    graph.node("LpNormalization", [x], "embeddings", axis=-1, p=2)
+    _normalise(graph, graph.node("Transpose", [x], "rows", perm=[0, 2, 1]))
     source = helper.make_tensor_value_info("values", TensorProto.FLOAT, ["rows", "length", 20])
     graph.save(path, source, network.shape.dim)
 
@@ -158,10 +163,17 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
         graph.constant("head.zero", np.zeros(len(steps), dtype=np.int8)),
         graph.constant("head.bias", _array(network.head.bias)),
     ]
-    x = graph.node("MatMulIntegerToFloat", [x, *head], "vectors", domain="com.microsoft")
-    graph.node("LpNormalization", [x], "embeddings", axis=-1, p=2)
+    _normalise(graph, graph.node("MatMulIntegerToFloat", [x, *head], "vectors", domain="com.microsoft"))
     source = helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", "length"])
     graph.save(path, source, network.shape.dim)
+
+
+def _normalise(graph: _Graph, vectors: str) -> None:
+    """Add the outputs: the norm of each vector, and the unit vector."""
+    axis = graph.constant("axis", np.array([-1], dtype=np.int64))
+    smallest = graph.constant("smallest", np.float32(1e-12))
+    norms = graph.node("Max", [graph.node("ReduceL2", [vectors, axis], "lengths", keepdims=1), smallest], "norms")
+    graph.node("Div", [vectors, norms], "embeddings")
 
 
 def _convolution(

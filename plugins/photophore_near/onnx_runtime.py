@@ -89,17 +89,22 @@ class OnnxNetwork:
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
         if self._precision == "fp32":
-            return self.embed_values(self._distributions[rows])
-        return self._run("int8", "tokens", rows.astype(np.int32))
+            return self.embed_values(self._distributions[rows])[0]
+        (vectors,) = self._run("int8", ["embeddings"], "tokens", rows.astype(np.int32))
+        return vectors
 
-    def embed_values(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)``."""
-        return self._run("fp32", "values", np.ascontiguousarray(rows, dtype=np.float32))
+    def embed_values(self, rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)`` and the norms they had."""
+        values = np.ascontiguousarray(rows, dtype=np.float32)
+        vectors, norms = self._run("fp32", ["embeddings", "norms"], "values", values)
+        return vectors, norms
 
-    def _run(self, precision: str, name: str, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _run(
+        self, precision: str, outputs: list[str], name: str, rows: npt.NDArray[Any]
+    ) -> list[npt.NDArray[np.float32]]:
         if precision not in self._sessions:
             self._sessions[precision] = _open_session(self._model.graph(precision), self._threads)
-        result: npt.NDArray[np.float32] = self._sessions[precision].run(["embeddings"], {name: rows})[0]
+        result: list[npt.NDArray[np.float32]] = self._sessions[precision].run(outputs, {name: rows})
         return result
 
 

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from photophore.hookspecs import AggregatorSpec, EncoderSpec, Requirement, Runtime, hookimpl
 from photophore_near.config import NearConfig
+from photophore_near.diagonal import Diagonal, DiagonalConfig
 from photophore_near.near_sum import NearSum, NearSumConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from photophore_near.encoder import NearEncoder
 
 
@@ -17,6 +21,13 @@ def create_near(config: NearConfig, runtime: Runtime) -> NearEncoder:
     from photophore_near import encoder
 
     return encoder.create_near(config, runtime)
+
+
+def train_near(config_file: Path, overrides: Mapping[str, str]) -> None:
+    """Train as ``config_file`` says; torch is imported here."""
+    from photophore_near.training.command import train_from_file
+
+    train_from_file(config_file, overrides)
 
 
 @hookimpl
@@ -30,6 +41,7 @@ def photophore_encoders() -> list[EncoderSpec]:
             create=create_near,
             requires=(Requirement(module="onnxruntime", install="pip install 'onnxruntime>=1.20'"),),
             models=("near-small",),
+            train=train_near,
         )
     ]
 
@@ -43,5 +55,11 @@ def photophore_aggregators() -> list[AggregatorSpec]:
             summary="Sum of the neighbours' scores above a gate, as in the NEAR paper.",
             config=NearSumConfig,
             create=NearSum,
-        )
+        ),
+        AggregatorSpec(
+            name="diagonal",
+            summary="Best sum over a bin of diagonals of protein and profile, against the background of each profile.",
+            config=DiagonalConfig,
+            create=Diagonal,
+        ),
     ]

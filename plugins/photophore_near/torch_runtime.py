@@ -83,16 +83,17 @@ class TorchNetwork:
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> Array:
         """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
         with exact("encoder near"):
-            return self._embed(self._distributions[torch.from_numpy(rows.astype(np.int64)).to(self._device)])
+            return self._embed(self._distributions[torch.from_numpy(rows.astype(np.int64)).to(self._device)])[0]
 
-    def embed_values(self, rows: Array) -> Array:
-        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)``."""
+    def embed_values(self, rows: Array) -> tuple[Array, Array]:
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)`` and the norms they had."""
         with exact("encoder near"):
             return self._embed(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).to(self._device))
 
-    def _embed(self, values: torch.Tensor) -> Array:
-        result: Array = self._network.embed(values).cpu().numpy()
-        return result
+    def _embed(self, values: torch.Tensor) -> tuple[Array, Array]:
+        vectors = self._network(values).float()
+        norms = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        return (vectors / norms).cpu().numpy(), norms.cpu().numpy()
 
 
 def read_checkpoint(path: Path) -> Mapping[str, npt.NDArray[Any]]:

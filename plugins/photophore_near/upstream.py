@@ -98,10 +98,10 @@ class UpstreamNetwork:
 
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> Array:
         """Map symbols ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
-        return unit(self._convolutions(self._table[rows], np.not_equal(rows, EMPTY)))
+        return unit(self._convolutions(self._table[rows], np.not_equal(rows, EMPTY)))[0]
 
-    def embed_values(self, rows: Array) -> Array:
-        """Map distributions ``(rows, length, 20)``, all zero where there is nothing, to unit vectors."""
+    def embed_values(self, rows: Array) -> tuple[Array, Array]:
+        """Map distributions ``(rows, length, 20)``, all zero where there is nothing, to unit vectors and the norms they had."""
         return unit(self._convolutions(rows @ self._amino_acids, np.asarray(rows.any(axis=2))))
 
     def forward(self, sequence: str) -> Array:
@@ -168,10 +168,10 @@ def tensor_digest(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def unit(x: Array) -> Array:
-    """Scale the last axis to length 1; zeros stay zeros."""
-    norm = np.sqrt(np.einsum("...d,...d->...", x, x))
-    return x / np.maximum(norm, np.float32(1e-12))[..., None]
+def unit(x: Array) -> tuple[Array, Array]:
+    """Return ``x`` with its last axis scaled to length 1 (zeros stay zeros), and the lengths it had, ``shape=(..., 1)``."""
+    norm = np.maximum(np.sqrt(np.einsum("...d,...d->...", x, x)), np.float32(1e-12))[..., None]
+    return x / norm, norm
 
 
 def _elu(x: Array) -> Array:

@@ -95,7 +95,7 @@ class _Trainer:
     def __init__(self, shape: NearShape, settings: LoopSettings) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.network = NearNetwork(shape).to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = NearNetwork(shape).to(settings.device, memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network)
         self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=settings.device))
         self.optimiser = torch.optim.AdamW(
@@ -192,7 +192,7 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
                 "step": trainer.step,
                 "loss": round(float(np.mean(losses)), 4),
                 "right": round(float(np.mean(rights)), 4),
-                "scale": round(float(trainer.log_scale.exp()), 2),
+                "scale": round(float(trainer.log_scale.detach().exp()), 2),
                 "seconds": round(time.monotonic() - started, 1),
             }
             _save(trainer, checkpoint, out, row)

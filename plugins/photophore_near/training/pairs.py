@@ -124,7 +124,8 @@ def aligned_positions(
     return profile_position[both].astype(np.int32), residue[both].astype(np.int32)
 
 
-def _hits_of(profile: int, found: TopHits, most: int) -> Iterator[Hit]:
+def hits_of(profile: int, found: TopHits, most: int) -> Iterator[Hit]:
+    """Yield the aligned domains that ``found`` holds; proteins are named by their numbers."""
     taken = 0
     for hit in found:
         for domain in hit.domains:
@@ -148,7 +149,7 @@ def find_hits(profiles: Sequence[HMM], proteins: DigitalSequenceBlock, *, thread
         profiles, proteins, cpus=threads, E=1e-2, domE=1e-2, Z=len(profiles), domZ=len(profiles)
     )
     for profile, found in enumerate(searched):
-        hits.extend(_hits_of(profile, found, most))
+        hits.extend(hits_of(profile, found, most))
     if not hits:
         raise InputError("no profile finds any protein at E <= 0.01; check that profiles and proteins belong together")
     return hits

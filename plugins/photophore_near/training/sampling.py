@@ -98,7 +98,8 @@ class PairSampler:
             if event[at] < leave[at, 1]:  # M -> I, then I -> I
                 inserts[at] = self.rng.geometric(max(1.0 - leave[at, 4], 0.05))
             else:  # M -> D, then D -> D
-                gone = int(self.rng.geometric(max(1.0 - leave[min(at + 1, count - 1), 6], 0.05)))
+                extend = float(leave[min(int(at) + 1, count - 1), 6])
+                gone = int(self.rng.geometric(max(1.0 - extend, 0.05)))
                 keep[at + 1 : at + 1 + gone] = False
         inserts[~keep] = 0
         columns = np.flatnonzero(keep)
