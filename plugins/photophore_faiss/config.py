@@ -132,3 +132,25 @@ class HnswConfig:
     def __post_init__(self) -> None:
         _check_share("keep", self.keep)
         _check_at_least(self, k=1, stride=1, ef_search=1, m=2, ef_construction=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ListsConfig:
+    """Inverted lists of exact 8-bit vectors, searched list by list for a whole batch."""
+
+    keep: float = _option(0.5, _KEEP)
+    k: int = _option(64, _K)
+    stride: int = _option(8, _STRIDE)
+    nprobe: int = _option(8, _NPROBE)
+    first_share: float = _option(
+        0.25,
+        "share of the k that the nearest list alone is asked for; what its last one scores is the least that the other "
+        "lists must offer: more finds more and costs more",
+    )
+    nlist: int = _option(0, _NLIST)
+    seed: int = _option(1234, _SEED)
+
+    def __post_init__(self) -> None:
+        _check_share("keep", self.keep)
+        _check_share("first_share", self.first_share)
+        _check_at_least(self, k=1, stride=1, nprobe=1, nlist=0, seed=0)

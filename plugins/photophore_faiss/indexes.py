@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -11,15 +10,15 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from photophore.errors import DatabaseError, DataError
+from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
+from photophore_faiss.facts import FACTS_FILE, check_fit, read_facts, write_facts
+from photophore_faiss.rows import informative_rows, strided_rows
 from photophore_faiss.structures import fast_scan_lists, inverted_lists, refined, unrefined
 
-FORMAT = "photophore-faiss-1"
 INDEX_FILE = "vectors.faiss"
-FACTS_FILE = "index.json"
 KEPT_FILE = "kept.npy"
 
 #: Vectors are searched in blocks of exactly these sizes, the last one padded: faiss takes another arithmetic for a
@@ -36,39 +35,6 @@ FASTSCAN_IMPLEMENTATION = 13
 
 Config = TypeVar("Config", FlatConfig, IvfConfig, FastScanConfig, HnswConfig)
 Vectors = npt.NDArray[np.float32]
-
-
-def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArray[np.int64], ...]:
-    """Return which vectors of each protein are searched: positions 0, stride, 2 stride, ... of every protein.
-
-    Returns
-    -------
-    rows : ndarray, shape=(searched,), dtype=int64
-        Indices into ``Embeddings.values``.
-    positions : ndarray, shape=(searched,), dtype=int64
-        The same within each protein.
-    searched_offsets : ndarray, shape=(n + 1,), dtype=int64
-    """
-    lengths = np.diff(offsets)
-    counts = -(-lengths // stride)
-    searched_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    within = np.arange(searched_offsets[-1], dtype=np.int64) - np.repeat(searched_offsets[:-1], counts)
-    positions = within * stride
-    return np.repeat(offsets[:-1], counts) + positions, positions, searched_offsets
-
-
-def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int64] | None:
-    """Return the rows of the ``keep`` most informative share of each item, rising; None where all are kept.
-
-    At least one row of every item is kept; between equally informative ones the first.
-    """
-    if keep >= 1.0 or embeddings.informativeness is None:
-        return None
-    lengths = np.diff(embeddings.offsets)
-    item = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((-embeddings.informativeness, item))  # stable: within each item, the most informative first
-    place = np.arange(len(item)) - np.repeat(embeddings.offsets[:-1], lengths)
-    return np.sort(order[place < np.ceil(keep * lengths)[item]])
 
 
 class FaissIndex(Generic[Config]):
@@ -105,7 +71,6 @@ class FaissIndex(Generic[Config]):
         for start in range(0, len(vectors), ADD_BLOCK):
             self._index.add(vectors[start : start + ADD_BLOCK])
         self._facts = {
-            "format": FORMAT,
             "index": self.name,
             "encoder": embeddings.encoder,
             "digest": embeddings.digest,
@@ -153,16 +118,11 @@ class FaissIndex(Generic[Config]):
         faiss.write_index(self._index, str(folder / INDEX_FILE))
         if self._kept is not None:
             np.save(folder / KEPT_FILE, self._kept.astype(np.uint32))
-        (folder / FACTS_FILE).write_text(json.dumps(self._facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_facts(folder, self._facts)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
-        facts = _read_facts(folder)
-        if facts["index"] != self.name:
-            raise DatabaseError(
-                f"{folder}: holds an index of kind {facts['index']!r}, not {self.name!r}; "
-                f"search it with --index {facts['index']} or build the database again with --index {self.name}"
-            )
+        facts = read_facts(folder, self.name)
         flags = faiss.IO_FLAG_MMAP if getattr(self.config, "mmap", False) else 0
         self._index = _read_faiss(folder / INDEX_FILE, flags)
         if (self._index.ntotal, self._index.d) != (facts["rows"], facts["dim"]):
@@ -180,18 +140,7 @@ class FaissIndex(Generic[Config]):
     def _check_fit(self, embeddings: Embeddings) -> None:
         if self._index is None:
             raise DatabaseError(f"index {self.name}: nothing to search; build or load it first")
-        facts = self._facts
-        if (embeddings.encoder, embeddings.digest) != (facts["encoder"], facts["digest"]):
-            raise DatabaseError(
-                f"index {self.name} was built from vectors of encoder {facts['encoder']!r} with weights "
-                f"{facts['digest'][:12]}, but these are of {embeddings.encoder!r} with weights {embeddings.digest[:12]}; "
-                "use the encoder and weights of the database, or build it again"
-            )
-        if embeddings.dim != facts["dim"]:
-            raise DataError(
-                f"encoder {embeddings.encoder!r} gave vectors of length {embeddings.dim}, "
-                f"the index holds vectors of length {facts['dim']}"
-            )
+        check_fit(self.name, self._facts, embeddings)
 
 
 class FlatIndex(FaissIndex[FlatConfig]):
@@ -257,21 +206,6 @@ def _blocks(searched: int) -> list[tuple[int, int]]:
     if start < searched:
         blocks.append((start, BLOCKS[-1]))
     return blocks
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / FACTS_FILE
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DatabaseError(f"{path}: missing; {folder} holds no index, build the database again") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DatabaseError(f"{path}: not readable ({error}); build the database again") from error
-    if facts.get("format") != FORMAT:
-        raise DatabaseError(
-            f"{path}: format is {facts.get('format')!r}, this version reads {FORMAT!r}; build the database again"
-        )
-    return facts
 
 
 def _read_kept(folder: Path, rows: int) -> npt.NDArray[np.int64]:

@@ -1,14 +1,15 @@
-"""Declares the faiss indexes `flat`, `ivfpq`, `ivf-fastscan` and `hnsw`; faiss itself is imported when one is created."""
+"""Declares the indexes `flat`, `ivfpq`, `ivf-lists`, `ivf-fastscan` and `hnsw`; faiss is imported when one is created."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from photophore.hookspecs import IndexSpec, Requirement, Runtime, hookimpl
-from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
+from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig, ListsConfig
 
 if TYPE_CHECKING:
     from photophore_faiss.indexes import FastScanIndex, FlatIndex, HnswIndex, IvfIndex
+    from photophore_faiss.lists import ListsIndex
 
 _FAISS = (Requirement(module="faiss", install="pip install 'faiss-cpu>=1.9'"),)
 
@@ -41,9 +42,16 @@ def create_hnsw(config: HnswConfig, runtime: Runtime) -> HnswIndex:
     return indexes.HnswIndex(config, runtime)
 
 
+def create_lists(config: ListsConfig, runtime: Runtime) -> ListsIndex:
+    """Return an empty index of inverted lists that are searched for a whole batch at once."""
+    from photophore_faiss import lists
+
+    return lists.ListsIndex(config, runtime)
+
+
 @hookimpl
 def photophore_indexes() -> list[IndexSpec]:
-    """Return the four indexes."""
+    """Return the indexes."""
     return [
         IndexSpec(
             name="flat",
@@ -54,14 +62,21 @@ def photophore_indexes() -> list[IndexSpec]:
         ),
         IndexSpec(
             name="ivfpq",
-            summary="Inverted lists of quantised vectors (sq8, sq4, fp16 or pq): the default.",
+            summary="Inverted lists of quantised vectors (sq8, sq4, fp16 or pq): small.",
             config=IvfConfig,
             create=create_ivfpq,
             requires=_FAISS,
         ),
         IndexSpec(
+            name="ivf-lists",
+            summary="Inverted lists of exact 8-bit vectors, multiplied with a whole batch at once: the default.",
+            config=ListsConfig,
+            create=create_lists,
+            requires=(*_FAISS, Requirement(module="threadpoolctl", install="pip install threadpoolctl")),
+        ),
+        IndexSpec(
             name="ivf-fastscan",
-            summary="Inverted lists of 4-bit codes scanned in registers, rescored: fastest on large databases.",
+            summary="Inverted lists of 4-bit codes scanned in registers, rescored: small and fast.",
             config=FastScanConfig,
             create=create_fastscan,
             requires=_FAISS,

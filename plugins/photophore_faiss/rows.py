@@ -1,0 +1,41 @@
+"""Which vectors are indexed and which are searched."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.types import Embeddings
+
+
+def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return which vectors of each protein are searched: positions 0, stride, 2 stride, ... of every protein.
+
+    Returns
+    -------
+    rows : ndarray, shape=(searched,), dtype=int64
+        Indices into ``Embeddings.values``.
+    positions : ndarray, shape=(searched,), dtype=int64
+        The same within each protein.
+    searched_offsets : ndarray, shape=(n + 1,), dtype=int64
+    """
+    lengths = np.diff(offsets)
+    counts = -(-lengths // stride)
+    searched_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    within = np.arange(searched_offsets[-1], dtype=np.int64) - np.repeat(searched_offsets[:-1], counts)
+    positions = within * stride
+    return np.repeat(offsets[:-1], counts) + positions, positions, searched_offsets
+
+
+def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int64] | None:
+    """Return the rows of the ``keep`` most informative share of each item, rising; None where all are kept.
+
+    At least one row of every item is kept; between equally informative ones the first.
+    """
+    if keep >= 1.0 or embeddings.informativeness is None:
+        return None
+    lengths = np.diff(embeddings.offsets)
+    item = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((-embeddings.informativeness, item))  # stable: within each item, the most informative first
+    place = np.arange(len(item)) - np.repeat(embeddings.offsets[:-1], lengths)
+    return np.sort(order[place < np.ceil(keep * lengths)[item]])
