@@ -139,10 +139,11 @@ class Embeddings:
     informativeness: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        if self.informativeness is not None and self.informativeness.shape != self.values.shape[:1]:
+        known = self.informativeness
+        if known is not None and (known.dtype != np.float32 or known.shape != self.values.shape[:1]):
             raise DataError(
-                f"Embeddings of {self.encoder!r}: informativeness has shape {self.informativeness.shape}, "
-                f"not {self.values.shape[:1]}"
+                f"Embeddings of {self.encoder!r}: informativeness must be float32 of shape {self.values.shape[:1]}, "
+                f"got {known.dtype} {known.shape}"
             )
         if self.values.ndim != 2 or self.values.dtype not in (np.float32, np.float16):
             raise DataError(

@@ -22,7 +22,7 @@ from photophore.types import Candidates, Neighbours, TargetTable
 from photophore_near.near_sum import rank
 
 #: Bits of a packed neighbour: weight, half bin, target; the protein takes the rest of 63.
-_WEIGHT_BITS, _BIN_BITS, _TARGET_BITS = 12, 15, 22
+_WEIGHT_BITS, _BIN_BITS, _TARGET_BITS = 12, 17, 22
 _WEIGHT_MAX = (1 << _WEIGHT_BITS) - 1
 #: Neighbours that one thread works on at a time: they fit its cache.
 _CHUNK = 1 << 20
@@ -95,9 +95,9 @@ class Diagonal:
         for neighbours in background():
             proteins += len(neighbours.ids)
             found.append(self._score(neighbours, targets))
-        if not proteins:
-            return {}
         count = len(targets)
+        if not proteins or not count:
+            return {}
         target = np.concatenate([scored.keys % count for scored in found])
         raw = np.concatenate([scored.scores for scored in found]).astype(np.float64)
         mean = np.bincount(target, raw, count) / proteins
@@ -169,10 +169,17 @@ class Diagonal:
         target = target_of_row[row].astype(np.int64)
         offsets = neighbours.offsets[proteins.start : proteins.stop + 1]
         protein = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[searched]
-        # The diagonal counts from the end of the longest protein, so that it is never negative.
-        longest = int(neighbours.lengths[proteins].max(initial=0))
+        # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
+        # half bins, so that the borders of the bins are the same whatever the longest protein is.
+        longest = -(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half
         diagonal = row - targets.offsets[target] - neighbours.positions[first:last][searched] + longest
-        packed = ((protein << _TARGET_BITS | target) << _BIN_BITS | diagonal // half) << _WEIGHT_BITS | weight
+        half_bin = diagonal // half
+        if half_bin.max(initial=0) >= 1 << _BIN_BITS:
+            raise DataError(
+                f"aggregator diagonal: width={self.config.width} cuts {diagonal.max()} diagonals into more than "
+                f"{1 << _BIN_BITS} bins; give a larger aggregator.width"
+            )
+        packed = ((protein << _TARGET_BITS | target) << _BIN_BITS | half_bin) << _WEIGHT_BITS | weight
         packed.sort()
         bins, sums = _sum_runs(packed >> _WEIGHT_BITS, packed & _WEIGHT_MAX)
         neighbour_bin = np.flatnonzero(np.diff(bins) == 1)

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.core.toy_runs import TARGETS, build_toys, install, links
 
 from photophore.background import background_batches
 from photophore.database import Database, find, list_databases, search_folders
 from photophore.errors import DatabaseError, DataError, InputError, PhotophoreError, PluginError, Problems, UsageError
+from photophore.examples import example_path
+from photophore.fasta import Record, read_fasta
 from photophore.registry import Registry, load_registry
 from photophore.runconfig import LinkChoice
 from photophore.types import SequenceBatch
@@ -189,13 +190,26 @@ def test_no_default_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         find(None)
 
 
-def test_random_proteins_are_the_same_every_time() -> None:
+def test_the_background_is_the_bundled_proteome_backwards() -> None:
     first, again = [*background_batches(300, batch=200)], [*background_batches(300, batch=200)]
     assert [len(batch) for batch in first] == [200, 100]
     assert first == again
-    lengths = np.array([len(sequence) for batch in first for sequence in batch.sequences])
-    assert 30 <= lengths.min() <= np.median(lengths) <= 400
-    assert "".join(first[0].sequences).count("L") > "".join(first[0].sequences).count("W") * 5
+    real = {
+        f"reversed_{record.id}": record
+        for record in read_fasta([example_path("corynebacterium")])
+        if isinstance(record, Record)
+    }
+    for batch in first:
+        for name, sequence, source in zip(batch.ids, batch.sequences, batch.sources, strict=True):
+            assert 30 <= len(sequence) <= 3000
+            assert sequence[::-1] == real[name].sequence
+            assert source == real[name].source
+
+
+def test_the_background_ends_with_the_proteome() -> None:
+    batches = [*background_batches(10**6, batch=700)]
+    assert 1000 < sum(map(len, batches)) < 10**4
+    assert {len(batch) for batch in batches[:-1]} == {700}
 
 
 def test_targets_with_long_names(tmp_path: Path, registry: Registry) -> None:
