@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Links of each method by kind; the first is what ``db build`` uses unless told otherwise.
 METHODS: Mapping[str, Mapping[str, str]] = {
-    "near-hmmer": {"encoder": "near", "index": "ivfpq", "aggregator": "diagonal", "annotator": "hmmer"},
+    "near-hmmer": {"encoder": "near", "index": "ivf-lists", "aggregator": "diagonal", "annotator": "hmmer"},
 }
 
 

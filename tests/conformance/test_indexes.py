@@ -71,3 +71,18 @@ class TestHnsw(IndexConformance):
     @classmethod
     def spec(cls):
         return SPECS["hnsw"]
+
+
+class TestLists(IndexConformance):
+    recall_floor = 0.9
+    score_tolerance = 0.02
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return SPECS["ivf-lists"]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"first_share": 1.0, "k": 16}
