@@ -101,13 +101,13 @@ class _Scales:
 @torch.no_grad()
 def _calibrate(network: NearNetwork, values: torch.Tensor) -> _Scales:
     """Run ``values (rows, length, 20)`` through the network and measure the range of every activation."""
+    chance = torch.Generator().manual_seed(0)
 
     def step(x: torch.Tensor, levels: float) -> float:
         magnitudes = x.abs().flatten()
         picked = magnitudes[:: max(1, len(magnitudes) // 4_000_000)]
-        return float(torch.quantile(picked[torch.randperm(len(picked))[:2_000_000]], _CLIP)) / levels
+        return float(torch.quantile(picked[torch.randperm(len(picked), generator=chance)[:2_000_000]], _CLIP)) / levels
 
-    torch.manual_seed(0)
     x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
     scales = _Scales([step(x, 255)], [], [])
     for block in network.blocks:

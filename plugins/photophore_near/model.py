@@ -29,6 +29,13 @@ class NearShape:
     kernel: int = 7
     dim: int = 64
 
+    def __post_init__(self) -> None:
+        for name in ("width", "blocks", "kernel", "dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel is {self.kernel}; give an odd number, so that a residue sees as far to both sides")
+
     @property
     def radius(self) -> int:
         return 2 * self.blocks * (self.kernel // 2)

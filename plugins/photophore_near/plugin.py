@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from photophore.errors import PluginError
 from photophore.hookspecs import AggregatorSpec, EncoderSpec, Requirement, Runtime, hookimpl
 from photophore_near.config import NearConfig
 from photophore_near.diagonal import Diagonal, DiagonalConfig
@@ -25,7 +26,12 @@ def create_near(config: NearConfig, runtime: Runtime) -> NearEncoder:
 
 def train_near(config_file: Path, overrides: Mapping[str, str]) -> None:
     """Train as ``config_file`` says; torch is imported here."""
-    from photophore_near.training.command import train_from_file
+    try:
+        from photophore_near.training.command import train_from_file
+    except ModuleNotFoundError as error:
+        raise PluginError(
+            f"training near needs {error.name}, which is not installed; run: pip install 'photophore[torch]'"
+        ) from error
 
     train_from_file(config_file, overrides)
 

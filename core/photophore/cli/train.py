@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -16,19 +17,27 @@ from photophore.errors import PluginError, UsageError
     "config_file",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file with the data, the model and the schedule of the training.",
+    help="YAML file with the data, the model and the schedule of the training (docs/training.md tells every key).",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value of the file; may be repeated.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value of the file, such as loop.steps=2000; may be repeated.")
 def train(*, name: str, config_file: Path, settings: tuple[str, ...]) -> None:
     """Train the model of the encoder NAME.
 
     \b
     photophore train near --config near.yaml
-    photophore train near --config near.yaml --set steps=2000 --set output=near-mine
+    photophore train near --config near.yaml --set loop.steps=2000 --set out=near-mine
+    photophore train near --config near.yaml --set loop.device=cuda
+
+    Profiles and proteins are aligned by HMMER first, then the model is trained, then exported; what was done before is
+    not done again, so a stopped training goes on with the same command. Weights are used by their path:
+
+    \b
+    photophore db build profiles.hmm -o db --set encoder.weights=near-mine/near.safetensors
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from photophore.hookspecs import EncoderSpec
     from photophore.registry import load_registry, require_modules
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     overrides = parse_settings(settings)
     registry = load_registry()
     spec = registry.spec("encoder", name)

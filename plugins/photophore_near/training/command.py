@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import lzma
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 
-from photophore.errors import InputError, UsageError
 from photophore.fasta import Record, read_fasta
 from photophore_near import residues
 from photophore_near.export import export_float, export_int8
-from photophore_near.model import NearShape, load_network
+from photophore_near.model import load_network
 from photophore_near.packing import lay_out
-from photophore_near.training.holdout import HoldOut, choose_held_out, consensus_block, found_by
-from photophore_near.training.loop import LoopSettings, train
+from photophore_near.training.config import Source, TrainingConfig, read_config
+from photophore_near.training.holdout import choose_held_out, consensus_block, found_by
+from photophore_near.training.loop import train
 from photophore_near.training.pairs import Hit, assemble, find_hits, hits_of
 
 if TYPE_CHECKING:
@@ -30,48 +28,9 @@ if TYPE_CHECKING:
     from pyhmmer.plan7 import HMM
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 #: Rows of real proteins on which the int8 export measures its ranges.
 _CALIBRATION_ROWS, _ROW_LENGTH = 64, 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file of profiles or proteins, and the share of its records to use."""
-
-    file: str
-    share: float = 1.0
-    search: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """A training run, as the YAML file gives it; relative paths start at that file.
-
-    Parameters
-    ----------
-    out
-        Folder for checkpoints, log, weights and exports; a run that finds its checkpoint there resumes.
-    profiles
-        HMMER3 files (plain or xz). Those with ``search: false`` only emit sequences and align to their members.
-    proteins
-        FASTA files in which the profiles are searched for aligned hits.
-    members
-        FASTA files of proteins named ``<profile name>/<anything>``: each is aligned to its own profile.
-    hold_out
-        Families of the first profile file to keep out of training.
-    """
-
-    out: str
-    profiles: tuple[Source, ...]
-    proteins: tuple[Source, ...]
-    members: tuple[Source, ...] = ()
-    hold_out: HoldOut = field(default_factory=HoldOut)
-    shape: NearShape = field(default_factory=NearShape)
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    min_residues: int = 40
-    max_residues: int = 2000
 
 
 def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
@@ -86,45 +45,6 @@ def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
     weights = train(pairs, out, config.shape, config.loop)
     _export(config, here, weights)
     _log.info("weights and exports are in %s", out)
-
-
-def read_config(path: Path, overrides: Mapping[str, str]) -> TrainingConfig:
-    """Read and check the YAML file.
-
-    Raises
-    ------
-    InputError
-        If it is not a mapping, or a key or value is wrong.
-    """
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(loaded, dict):
-        raise InputError(f"{path}: a training configuration is a mapping of keys to values; see docs/training.md")
-    for key, text in overrides.items():
-        section, _, name = key.rpartition(".")
-        place = loaded.setdefault(section, {}) if section else loaded
-        place[name] = yaml.safe_load(text)
-    for name in ("profiles", "proteins", "members"):
-        loaded[name] = tuple(
-            _make(Source, entry if isinstance(entry, dict) else {"file": entry}, f"{path}: {name}")
-            for entry in loaded.get(name, ())
-        )
-    for name, kind in (("hold_out", HoldOut), ("shape", NearShape), ("loop", LoopSettings)):
-        loaded[name] = _make(cast("type[Any]", kind), loaded.get(name, {}), f"{path}: {name}")
-    return _make(TrainingConfig, loaded, str(path))
-
-
-def _make(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    known = {entry.name: entry for entry in fields(cast("Any", kind))}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise UsageError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
-    converted = {
-        name: float(value) if known[name].type in ("float", float) else value for name, value in values.items()
-    }
-    try:
-        return kind(**converted)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where}: {error}") from error
 
 
 def _prepare(config: TrainingConfig, here: Path, out: Path, pairs: Path) -> None:
@@ -151,6 +71,8 @@ def _prepare(config: TrainingConfig, here: Path, out: Path, pairs: Path) -> None
     hits = find_hits(searched, _block(proteins), threads=threads)
     profiles = [*searched, *emitting]
     members = list(_read_proteins(config, here, config.members))
+    touched = _touched(held, _block([record.sequence for record in members]), config)
+    members = [record for number, record in enumerate(members) if number not in touched]
     hits += _member_hits(profiles, members, first=len(proteins), threads=threads)
     proteins += [record.sequence for record in members]
     _log.info("%d aligned hits", len(hits))
@@ -165,10 +87,9 @@ def _touched(held: Sequence[HMM], proteins: DigitalSequenceBlock, config: Traini
 
 
 def _read_profiles(path: Path) -> list[HMM]:
-    from pyhmmer.plan7 import HMMFile
+    from photophore_hmmer.sources import read_profiles
 
-    with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as stream:
-        return list(HMMFile(cast("BinaryIO", stream)))
+    return [profile.hmm for profile in read_profiles(path)]
 
 
 def _read_proteins(config: TrainingConfig, here: Path, sources: Sequence[Source]) -> Iterator[Record]:

@@ -35,6 +35,13 @@ class HoldOut:
     largest: int = 40
     seed: int = 7
 
+    def __post_init__(self) -> None:
+        for name, lowest in (("profiles", 0), ("largest", 1), ("seed", 0)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {lowest}")
+        if self.evalue <= 0:
+            raise ValueError(f"evalue is {self.evalue}; give a number above 0")
+
 
 def consensus_block(profiles: Sequence[HMM]) -> DigitalSequenceBlock:
     """Return the consensus of each profile as a protein named by its number."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
+from photophore.errors import ModelError
 from photophore_near.model import NearNetwork, NearShape, save_network
 from photophore_near.training.pairs import PairSet
 from photophore_near.training.sampling import PairSampler, TrainingBatch, draw_batch
@@ -43,6 +44,32 @@ class LoopSettings:
     device: str = "cpu"
     threads: int = 2
     bfloat16: bool = True
+
+    def __post_init__(self) -> None:
+        for name, lowest in _LOWEST.items():
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {lowest}")
+        if not 0.0 <= self.emitted <= 1.0:
+            raise ValueError(f"emitted is {self.emitted}; give a share from 0 to 1")
+        if not 0.0 <= self.average < 1.0:
+            raise ValueError(f"average is {self.average}; give a number from 0 to below 1")
+        for name in ("learning_rate", "weak_weight"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+
+
+#: Emitted stretches are at least 40 positions long, and shorter than the window.
+_LOWEST = {
+    "steps": 1,
+    "pairs": 1,
+    "window": 41,
+    "anchors_per_pair": 1,
+    "weight_decay": 0,
+    "warmup": 0,
+    "checkpoint_every": 1,
+    "seed": 0,
+    "threads": 1,
+}
 
 
 class _Batches(IterableDataset[TrainingBatch]):
@@ -117,7 +144,12 @@ class _Trainer:
 
     def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.settings.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise ModelError(
+                f"{path}: is of a network of another shape than {self.network.shape}; remove it, or give another folder as out"
+            ) from error
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         with torch.no_grad():
@@ -179,6 +211,10 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
     if checkpoint.exists():
         trainer.resume(checkpoint)
         _log.info("resumed at step %d", trainer.step)
+    weights = out / "near.safetensors"
+    if trainer.step >= settings.steps:
+        save_network(trainer.averaged, weights, {"step": str(trainer.step)})
+        return weights
     loader = DataLoader(
         _Batches(pairs, settings, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4, collate_fn=_as_batch
     )
@@ -199,7 +235,7 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
             losses, rights = [], []
         if trainer.step >= settings.steps:
             break
-    return out / "near.safetensors"
+    return weights
 
 
 def _save(trainer: _Trainer, checkpoint: Path, out: Path, row: dict[str, float]) -> None:

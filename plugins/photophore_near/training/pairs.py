@@ -65,8 +65,11 @@ class PairSet:
     hit_offsets: npt.NDArray[np.int64]
 
     def save(self, path: Path) -> None:
-        """Write all arrays to one npz file."""
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+        """Write all arrays to one npz file, which appears only whole."""
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as stream:
+            np.savez(stream, **{field.name: getattr(self, field.name) for field in fields(self)})
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> PairSet:
