@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import lzma
 import os
 import platform
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from photophore.fasta import Record, read_fasta
 from photophore.types import SequenceBatch
 
-HELD_OUT = Path(__file__).parents[1] / "plugins/photophore_near/weights/near-small.held_out.json"
+HELD_OUT = Path(__file__).parents[1] / "plugins/photophore_near/weights/near-small.held_out.txt"
 
 
 def shared() -> Path:
@@ -54,7 +53,7 @@ def write_fasta(batch: SequenceBatch, path: Path) -> None:
 
 def held_out() -> frozenset[str]:
     """Return the names of the profiles whose whole families were kept out of the training of near-small."""
-    return frozenset(json.loads(HELD_OUT.read_text(encoding="utf-8")))
+    return frozenset(HELD_OUT.read_text(encoding="utf-8").split())
 
 
 def machine() -> str:

@@ -8,6 +8,7 @@ within 7 bits so that processors without VNNI, which add pairs of products in 16
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,33 +92,61 @@ def export_float(network: NearNetwork, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Scales:
-    """Step of the 8-bit grid of every activation tensor: the stream after each block, and inside each block."""
+    """Step of the 8-bit grid of every activation tensor, and how far each channel of the last stream is scaled down.
+
+    The last stream only has to give a direction, so training lets a few of its channels grow without bound; on one grid
+    for all channels the others would vanish. ``shrink``, ``shape=(width,)``, are factors of whole 255ths.
+    """
 
     stream: list[float]
     hidden: list[float]
     update: list[float]
+    shrink: npt.NDArray[np.float32]
+
+
+def _reach(x: torch.Tensor) -> torch.Tensor:
+    """Return what nearly all magnitudes of each channel of ``x (batch, width, 1, length)`` stay below, ``shape=(width,)``."""
+    return torch.quantile(x.abs().transpose(0, 1).flatten(1)[:, ::2], _CLIP, dim=1)
 
 
 @torch.no_grad()
 def _calibrate(network: NearNetwork, values: torch.Tensor) -> _Scales:
     """Run ``values (rows, length, 20)`` through the network and measure the range of every activation."""
-    chance = torch.Generator().manual_seed(0)
-
-    def step(x: torch.Tensor, levels: float) -> float:
-        magnitudes = x.abs().flatten()
-        picked = magnitudes[:: max(1, len(magnitudes) // 4_000_000)]
-        return float(torch.quantile(picked[torch.randperm(len(picked), generator=chance)[:2_000_000]], _CLIP)) / levels
-
     x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
-    scales = _Scales([step(x, 255)], [], [])
+    stream, hidden, update = [float(_reach(x).max()) / 255], [], []
+    shrink = torch.ones(network.shape.width)
+    for number, block in enumerate(network.blocks):
+        inner = torch.relu(block.conv1(x))
+        added = block.conv2(inner)
+        after = torch.relu(x + added)
+        if number == len(network.blocks) - 1:
+            reach = torch.maximum(_reach(after), _reach(added))
+            shrink = torch.floor(255 * (reach.median() / reach).clamp(max=1.0)).clamp(min=1.0) / 255
+        x, added = after * shrink[:, None, None], added * shrink[:, None, None]
+        hidden.append(float(_reach(inner).max()) / 255)
+        update.append(float(_reach(added).max()) / 127)
+        stream.append(float(_reach(x).max()) / 255)
+    return _Scales(stream, hidden, update, shrink.numpy())
+
+
+@torch.no_grad()
+def _equalised(network: NearNetwork, values: torch.Tensor) -> NearNetwork:
+    """Return the same function with the channels inside each block brought to like ranges, half in either convolution.
+
+    A channel between two convolutions may be scaled by any factor, for ReLU lets it through.
+    """
+    network = copy.deepcopy(network)
+    x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
     for block in network.blocks:
-        hidden = torch.relu(block.conv1(x))
-        update = block.conv2(hidden)
-        x = torch.relu(x + update)
-        scales.hidden.append(step(hidden, 255))
-        scales.update.append(step(update, 127))
-        scales.stream.append(step(x, 255))
-    return scales
+        inner = torch.relu(block.conv1(x))
+        x = torch.relu(x + block.conv2(inner))
+        weights = block.conv2.weight.abs().amax(dim=(0, 2, 3)).clamp(min=1e-6)
+        factor = (_reach(inner).clamp(min=1e-6) / weights).sqrt()
+        factor /= factor.median()
+        block.conv1.weight /= factor[:, None, None, None]
+        block.conv1.bias /= factor
+        block.conv2.weight *= factor[None, :, None, None]
+    return network
 
 
 def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: Path) -> None:
@@ -133,7 +162,12 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
         The ONNX file to write.
     """
     table = torch.from_numpy(distributions())
-    scales = _calibrate(network, table[torch.from_numpy(calibration.astype(np.int64))])
+    values = table[torch.from_numpy(calibration.astype(np.int64))]
+    network = _equalised(network, values)
+    scales = _calibrate(network, values)
+    shrunk = torch.from_numpy(scales.shrink)
+    network.blocks[-1].conv2.weight.data *= shrunk[:, None, None, None]
+    network.blocks[-1].conv2.bias.data *= shrunk
     graph = _Graph()
     zero, middle = graph.constant("zero", np.uint8(0)), graph.constant("middle", np.uint8(128))
     stream = graph.constant("stream0.step", np.float32(scales.stream[0]))
@@ -148,22 +182,21 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
         after = graph.constant(f"stream{number + 1}.step", np.float32(scales.stream[number + 1]))
         inner = _convolution(graph, f"{name}.conv1", block.conv1, x, scales.stream[number], (stream, zero), (hidden, zero))
         inner = _convolution(graph, f"{name}.conv2", block.conv2, inner, scales.hidden[number], (hidden, zero), (update, middle))
+        if number == len(network.blocks) - 1:
+            factors = graph.constant("shrink", np.rint(scales.shrink * 255).astype(np.uint8))
+            whole = graph.constant("shrink.step", np.float32(1 / 255))
+            x = graph.node(
+                "QLinearMul", [x, stream, zero, factors, whole, zero, stream, zero], "skip", domain="com.microsoft"
+            )
         x = graph.node(
             "QLinearAdd", [x, stream, zero, inner, update, middle, after, zero], f"stream{number + 1}", domain="com.microsoft"
         )
         stream = after
     x = graph.node("Squeeze", [x, height], "features")
-    weight = _array(network.head.weight)[:, :, 0, 0].T  # (width, dim)
-    steps = np.abs(weight).max(axis=0) / 127.0
-    head = [
-        graph.constant("head.weight", np.rint(weight / steps).astype(np.int8)),
-        stream,
-        graph.constant("head.step", steps.astype(np.float32)),
-        zero,
-        graph.constant("head.zero", np.zeros(len(steps), dtype=np.int8)),
-        graph.constant("head.bias", _array(network.head.bias)),
-    ]
-    _normalise(graph, graph.node("MatMulIntegerToFloat", [x, *head], "vectors", domain="com.microsoft"))
+    weight = _array(network.head.weight)[:, :, 0, 0].T / scales.shrink[:, None]  # (width, dim)
+    x = graph.node("DequantizeLinear", [x, stream, zero], "restored")
+    x = graph.node("MatMul", [x, graph.constant("head.weight", weight)], "projected")
+    _normalise(graph, graph.node("Add", [x, graph.constant("head.bias", _array(network.head.bias))], "vectors"))
     source = helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", "length"])
     graph.save(path, source, network.shape.dim)
 
