@@ -152,6 +152,7 @@ def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceB
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     ends = np.cumsum(positions)
     values: np.ndarray[Any, Any] = np.empty((0, 0))
+    informativeness: np.ndarray[Any, Any] | None = None
     progress.begin("encoding targets", float(ends[-1]))
     start = 0
     while start < len(items):
@@ -160,11 +161,15 @@ def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceB
         piece = _encode_piece(encoder, spec, items, range(start, stop))
         if not start:
             values = np.empty((int(offsets[-1]), piece.dim), dtype=piece.values.dtype)
+            if piece.informativeness is not None:
+                informativeness = np.empty(int(offsets[-1]), dtype=np.float32)
         values[offsets[start] : offsets[stop]] = piece.values
+        if informativeness is not None and piece.informativeness is not None:
+            informativeness[offsets[start] : offsets[stop]] = piece.informativeness
         progress.advance(float(ends[stop - 1]), f"{stop:,} targets")
         start = stop
     progress.end()
-    return Embeddings(tuple(items.ids), values, offsets, spec.name, encoder.digest)
+    return Embeddings(tuple(items.ids), values, offsets, spec.name, encoder.digest, informativeness)
 
 
 def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceBatch, rows: range) -> Embeddings:
