@@ -33,6 +33,8 @@ _TOGETHER = 1 << 17
 _SCORE_BITS, _ROW_BITS = 21, 25
 _SCORE_MAX = (1 << _SCORE_BITS) - 1
 _LEVELS = 127.0
+#: With at most this many times k rows, everything that is looked at is taken.
+_SMALL = 16
 #: Vectors are assigned to lists in blocks of this size, so that the scores against all lists fit the cache.
 _ASSIGNED = 2048
 
@@ -185,7 +187,9 @@ class _Search:
         self.probed = np.concatenate(list(found))  # (vectors, probes), best first
         self.floor = np.full(len(vectors), -np.inf, dtype=np.float32)
         # The share of the k that the best list is asked for; what it scores is the least that other lists must offer.
-        self.wanted = max(1, round(config.k * config.first_share))
+        # A small index is searched without such a floor.
+        small = len(lists.codes) <= _SMALL * config.k
+        self.wanted = len(lists.codes) + 1 if small else max(1, round(config.k * config.first_share))
 
     def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> None:
         """Write the k nearest of each vector, ``shape=(vectors, k)``, best first."""
@@ -223,8 +227,9 @@ class _Search:
 
     def _first(self, vectors: npt.NDArray[np.int64], begin: int, products: Whole) -> Packed:
         """Take the best of the nearest list, and note how good they are."""
-        last = max(0, products.shape[1] - self.wanted)
-        self.floor[vectors] = np.partition(products, last, axis=1)[:, last]
+        last = products.shape[1] - self.wanted
+        if last >= 0:  # else the list alone cannot fill its share, and the others must offer all they have
+            self.floor[vectors] = np.partition(products, last, axis=1)[:, last]
         return self._further(vectors, begin, products)
 
     def _further(self, vectors: npt.NDArray[np.int64], begin: int, products: Whole) -> Packed:

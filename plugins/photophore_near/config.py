@@ -25,8 +25,8 @@ class NearConfig:
             "choices": PRECISIONS,
         },
     )
-    row_length: int = field(default=1024, metadata={"help": "positions in one row of the network's input"})
-    rows_per_call: int = field(default=16, metadata={"help": "rows computed at once: more needs more memory"})
+    row_length: int = field(default=2048, metadata={"help": "positions in one row of the network's input"})
+    rows_per_call: int = field(default=8, metadata={"help": "rows computed at once: more needs more memory"})
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -98,11 +98,11 @@ class NearEncoder:
             return np.empty((0, channels), dtype=np.float32), np.zeros(1, dtype=np.int64)
         tape = lay_out(items, radius=self._network.radius, empty=empty)
         rows = tape.rows(self._row_length(len(tape.values)))  # (rows, length, ...)
-        outputs = np.empty((*rows.shape[:2], channels), dtype=np.float32)
-        for start in range(0, len(rows), self._config.rows_per_call):
-            part = slice(start, start + self._config.rows_per_call)
-            outputs[part] = embed(rows[part])
-        return unpack(tape, outputs), tape.offsets
+        step = self._config.rows_per_call
+        values = np.empty((int(tape.lengths.sum()), channels), dtype=np.float32)
+        for start in range(0, len(rows), step):
+            unpack(tape, embed(rows[start : start + step]), start, values)
+        return values, tape.offsets
 
     def _row_length(self, tape: int) -> int:
         """Return the row length for a tape of ``tape`` positions."""

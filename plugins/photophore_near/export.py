@@ -194,9 +194,16 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
         stream = after
     x = graph.node("Squeeze", [x, height], "features")
     weight = _array(network.head.weight)[:, :, 0, 0].T / scales.shrink[:, None]  # (width, dim)
-    x = graph.node("DequantizeLinear", [x, stream, zero], "restored")
-    x = graph.node("MatMul", [x, graph.constant("head.weight", weight)], "projected")
-    _normalise(graph, graph.node("Add", [x, graph.constant("head.bias", _array(network.head.bias))], "vectors"))
+    steps = np.abs(weight).max(axis=0) / 127.0
+    head = [
+        graph.constant("head.weight", np.rint(weight / steps).astype(np.int8)),
+        stream,
+        graph.constant("head.step", steps.astype(np.float32)),
+        zero,
+        graph.constant("head.zero", np.zeros(len(steps), dtype=np.int8)),
+        graph.constant("head.bias", _array(network.head.bias)),
+    ]
+    _normalise(graph, graph.node("MatMulIntegerToFloat", [x, *head], "vectors", domain="com.microsoft"))
     source = helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", "length"])
     graph.save(path, source, network.shape.dim)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tape:
     """Items on one tape.
 
@@ -52,6 +53,7 @@ class Tape:
         cut = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)[::payload]
         return np.ascontiguousarray(np.moveaxis(cut, -1, 1))
 
+    @cached_property
     def residues(self) -> npt.NDArray[np.int64]:
         """Return where on the tape each residue lies, ``shape=(residues,)``, item after item."""
         shift = np.repeat(self.starts - self.offsets[:-1], self.lengths)
@@ -71,8 +73,22 @@ def lay_out(items: Sequence[npt.NDArray[Any]], *, radius: int, empty: int) -> Ta
     return Tape(values, starts, lengths, radius, empty)
 
 
-def unpack(tape: Tape, outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Bring the network's ``outputs (rows, length, dim)`` back to one row a residue, ``shape=(residues, dim)``."""
+def unpack(tape: Tape, outputs: npt.NDArray[np.float32], first: int, values: npt.NDArray[np.float32]) -> None:
+    """Write what the network gave for some rows of the tape to where it belongs, one row a residue.
+
+    Parameters
+    ----------
+    tape
+        The tape that was cut into rows.
+    outputs
+        ``shape=(rows, length, dim)``: outputs of consecutive rows, the first of which is row ``first`` of the tape.
+    first
+        Number of that row.
+    values
+        ``shape=(residues, dim)``, written to: rows of all residues, item after item.
+    """
     inner = outputs[:, tape.radius : outputs.shape[1] - tape.radius]
-    flat = inner.reshape(-1, outputs.shape[2])
-    return flat[tape.residues()]
+    begin = first * inner.shape[1]
+    low, high = np.searchsorted(tape.residues, (begin, begin + inner.shape[0] * inner.shape[1]))
+    row, column = np.divmod(tape.residues[low:high] - begin, inner.shape[1])
+    values[low:high] = inner[row, column]
