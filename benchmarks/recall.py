@@ -19,6 +19,7 @@ from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
 from photophore.types import SequenceBatch
+from photophore_hmmer.store import ProfileStore
 
 SHARES = (0.001, 0.003, 0.01, 0.03)
 BINS = ((0.0, 1e-10), (1e-10, 1e-5), (1e-5, 1e-3), (0.0, 1e-3))
@@ -52,11 +53,12 @@ def main() -> None:
     config = RunConfig(
         inputs=("example:corynebacterium",), database=args.database, dry_run=True, threads=args.threads, links=links
     )
-    chain = open_chain(check(config, load_registry()))
+    plan = check(config, load_registry())
+    chain = open_chain(plan)
     proteins = read_proteins(args.proteins)
     wanted = held_out()
     chosen = [t for t, name in enumerate(chain.targets.ids) if args.all or name in wanted]
-    store = chain.annotator._store if hasattr(chain.annotator, "_store") else chain.annotator._searchers[0]._store  # noqa: SLF001
+    store = ProfileStore(plan.database.annotator_folder)
     truth = hmmsearch_truth(
         (store.read(t) for t in chosen), proteins, z=len(chain.targets), evalue=1e-3, threads=args.threads, cache=args.cache
     )
