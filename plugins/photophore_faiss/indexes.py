@@ -15,7 +15,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
 from photophore_faiss.facts import FACTS_FILE, check_fit, read_facts, write_facts
-from photophore_faiss.rows import informative_rows, strided_rows
+from photophore_faiss.rows import informative_rows, neighbours, strided_rows
 from photophore_faiss.structures import fast_scan_lists, inverted_lists, refined, unrefined
 
 INDEX_FILE = "vectors.faiss"
@@ -101,14 +101,7 @@ class FaissIndex(Generic[Config]):
         scores[rows < 0] = -np.inf
         if self._kept is not None:
             rows = np.where(rows < 0, rows, self._kept[rows])
-        return Neighbours(
-            ids=embeddings.ids,
-            offsets=offsets,
-            positions=positions.astype(np.int32),
-            lengths=np.diff(embeddings.offsets).astype(np.int32),
-            rows=rows,
-            scores=scores,
-        )
+        return neighbours(embeddings, positions, offsets, rows, scores)
 
     def save(self, folder: Path) -> None:
         """Write the index into ``folder``, which is made if it is missing."""

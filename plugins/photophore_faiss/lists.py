@@ -24,7 +24,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.facts import check_fit, read_facts, write_facts
-from photophore_faiss.rows import informative_rows, strided_rows
+from photophore_faiss.rows import informative_rows, neighbours, strided_rows
 from photophore_faiss.structures import POINTS_PER_LIST, automatic_lists
 
 ARRAYS_FILE = "lists.npz"
@@ -137,14 +137,7 @@ class ListsIndex:
                 part = slice(start, start + _TOGETHER)
                 vectors = _to_whole(embeddings.values[wanted[part]].astype(np.float32), float(self._lists.step))
                 _Search(self._lists, self.config, pool, vectors).fill(rows[part], scores[part])
-        return Neighbours(
-            ids=embeddings.ids,
-            offsets=offsets,
-            positions=positions.astype(np.int32),
-            lengths=np.diff(embeddings.offsets).astype(np.int32),
-            rows=rows,
-            scores=scores,
-        )
+        return neighbours(embeddings, positions, offsets, rows, scores)
 
     def save(self, folder: Path) -> None:
         """Write the index into ``folder``, which is made if it is missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from photophore.types import Embeddings
+from photophore.types import Embeddings, Neighbours
 
 
 def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArray[np.int64], ...]:
@@ -39,3 +39,21 @@ def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int6
     order = np.lexsort((-embeddings.informativeness, item))  # stable: within each item, the most informative first
     place = np.arange(len(item)) - np.repeat(embeddings.offsets[:-1], lengths)
     return np.sort(order[place < np.ceil(keep * lengths)[item]])
+
+
+def neighbours(
+    embeddings: Embeddings,
+    positions: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+) -> Neighbours:
+    """Return what a search of the strided rows found, ``rows`` and ``scores`` of ``shape=(searched, k)``."""
+    return Neighbours(
+        ids=embeddings.ids,
+        offsets=offsets,
+        positions=positions.astype(np.int32),
+        lengths=np.diff(embeddings.offsets).astype(np.int32),
+        rows=rows,
+        scores=scores,
+    )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from photophore.errors import DataError
 from photophore.hookspecs import Runtime
 from photophore.types import Candidates, Neighbours, TargetTable
-from photophore_near.near_sum import rank
+from photophore_near.near_sum import rank, runs
 
 #: Bits of a packed neighbour: weight, half bin, target; the protein takes the rest of 63.
 _WEIGHT_BITS, _BIN_BITS, _TARGET_BITS = 12, 17, 22
@@ -210,23 +210,18 @@ def _pieces(neighbours: Neighbours) -> Iterator[slice]:
         start = stop
 
 
-def _runs(keys: Keys) -> npt.NDArray[np.int64]:
-    """Return where each run of equal ``keys`` begins."""
-    return np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
-
-
 def _sum_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64]]:
     """Return the distinct ``keys`` (sorted on entry) and the sum of the values of each."""
-    first = _runs(keys)
+    first = runs(keys)
     return keys[first], np.add.reduceat(values, first) if len(first) else values
 
 
 def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64], Keys]:
     """Return the distinct ``keys`` (sorted on entry), the largest value of each, and where it first stands."""
-    first = _runs(keys)
+    first = runs(keys)
     if not len(first):
         return keys, values, first
     best = np.maximum.reduceat(values, first)
     run = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(keys))))
     at = np.flatnonzero(values == best[run])
-    return keys[first], best, at[_runs(run[at])]
+    return keys[first], best, at[runs(run[at])]

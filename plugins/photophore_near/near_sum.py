@@ -66,8 +66,13 @@ def sum_by_key(
         return keys, values
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    first = runs(keys)
     return keys[first], np.add.reduceat(values, first)
+
+
+def runs(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where each run of equal ``keys`` begins."""
+    return np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
 
 
 def rank(

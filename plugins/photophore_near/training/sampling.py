@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from photophore_near.residues import BACKGROUND, PAD_TOKEN, distributions
+from photophore_near.residues import BACKGROUND, distributions
 from photophore_near.training.pairs import PairSet
 
 _TABLE = distributions()
@@ -184,6 +184,3 @@ def draw_batch(sampler: PairSampler, *, pairs: int, anchors_per_pair: int) -> Tr
         profile_rows=np.concatenate(profile_rows),
         protein_rows=np.concatenate(protein_rows),
     )
-
-
-__all__ = ["PAD_TOKEN", "PairSampler", "TrainingBatch", "WindowPair", "draw_batch"]
