@@ -7,11 +7,12 @@ import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from photophore.background import background_batches
 from photophore.chain import Search, check_embeddings, check_profiles
@@ -76,7 +77,7 @@ def build(
         source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
         check_profiles(source.items)
         embeddings = _encode(encoder, links["encoder"].spec, source.items, progress)
-        targets = TargetTable(embeddings.ids, embeddings.offsets)
+        targets = TargetTable(embeddings.ids, embeddings.offsets, step=embeddings.step)
 
         progress.message(f"building index {links['index'].name} of {len(embeddings.values):,} vectors")
         index = links["index"].spec.create(links["index"].config, options.runtime)
@@ -91,8 +92,9 @@ def build(
         write_targets_file(partial / TARGETS_FILE, targets)
         _write_manifest(partial, links, source, targets, sources, encoder.digest)
         _publish(partial, folder)
-    progress.message(f"{folder}: {len(targets):,} targets, {int(targets.offsets[-1]):,} positions")
-    return Database.open(folder)
+    database = Database.open(folder)
+    progress.message(f"{folder}: {len(targets):,} targets, {database.manifest.positions:,} positions")
+    return database
 
 
 def _check(sources: Sequence[Path], folder: Path, registry: Registry, options: BuildOptions) -> dict[str, Link]:
@@ -144,15 +146,11 @@ def _partial(folder: Path) -> Iterator[Path]:
 
 def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceBatch, progress: Progress) -> Embeddings:
     """Encode the targets in pieces of about `ENCODED_ROWS` positions."""
-    if isinstance(items, ProfileBatch):
-        positions = np.diff(items.offsets)
-    else:
-        positions = np.fromiter(map(len, items.sequences), dtype=np.int64, count=len(items))
-    rows = positions if spec.per_residue else np.ones_like(positions)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
+    positions = _positions(items)
     ends = np.cumsum(positions)
     values: np.ndarray[Any, Any] = np.empty((0, 0))
     informativeness: np.ndarray[Any, Any] | None = None
+    offsets, step = np.zeros(1, np.int64), 1
     progress.begin("encoding targets", float(ends[-1]))
     start = 0
     while start < len(items):
@@ -160,6 +158,9 @@ def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceB
         stop = max(start + 1, int(np.searchsorted(ends, done + ENCODED_ROWS, side="right")))
         piece = _encode_piece(encoder, spec, items, range(start, stop))
         if not start:
+            step = piece.step
+            rows = -(-positions // step) if spec.per_residue else np.ones_like(positions)
+            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
             values = np.empty((int(offsets[-1]), piece.dim), dtype=piece.values.dtype)
             if piece.informativeness is not None:
                 informativeness = np.empty(int(offsets[-1]), dtype=np.float32)
@@ -169,7 +170,14 @@ def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceB
         progress.advance(float(ends[stop - 1]), f"{stop:,} targets")
         start = stop
     progress.end()
-    return Embeddings(tuple(items.ids), values, offsets, spec.name, encoder.digest, informativeness)
+    return Embeddings(tuple(items.ids), values, offsets, spec.name, encoder.digest, informativeness, step)
+
+
+def _positions(items: ProfileBatch | SequenceBatch) -> npt.NDArray[np.int64]:
+    """Return the length of each target."""
+    if isinstance(items, ProfileBatch):
+        return np.diff(items.offsets)
+    return np.fromiter(map(len, items.sequences), dtype=np.int64, count=len(items))
 
 
 def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceBatch, rows: range) -> Embeddings:
@@ -202,9 +210,7 @@ def _calibrated(link: Link, targets: TargetTable, search: Search, options: Build
             raise PluginError(
                 f"aggregator {link.name}: its statistic {name!r} of {target!r} is not finite; this is a fault of the plugin"
             )
-    return TargetTable(
-        targets.ids, targets.offsets, {name: np.asarray(statistics[name], np.float32) for name in statistics}
-    )
+    return replace(targets, statistics={name: np.asarray(statistics[name], np.float32) for name in statistics})
 
 
 def _write_manifest(
@@ -228,7 +234,8 @@ def _write_manifest(
             for kind, link in links.items()
         },
         targets=len(targets),
-        positions=int(targets.offsets[-1]),
+        positions=int(_positions(source.items).sum()),
+        vectors=int(targets.offsets[-1]),
         sources=tuple(path.name for path in sources),
         checksums={name: file_digest(path) for name, path in files.items()},
         sizes={name: path.stat().st_size for name, path in files.items()},

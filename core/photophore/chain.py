@@ -114,8 +114,7 @@ def check_embeddings(
         wanted = np.diff(batch.offsets)
     else:
         wanted = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
-    if not spec.per_residue:
-        wanted = np.ones_like(wanted)
+    wanted = -(-wanted // embeddings.step) if spec.per_residue else np.ones_like(wanted)
     if not np.array_equal(rows, wanted):
         item = int(np.flatnonzero(rows != wanted)[0])
         raise PluginError(
@@ -125,7 +124,7 @@ def check_embeddings(
         row = int(np.flatnonzero(~np.isfinite(embeddings.values).all(axis=1))[0])
         item = int(np.searchsorted(embeddings.offsets, row, side="right")) - 1
         raise PluginError(
-            f"{stage}: the vector of {batch.ids[item]!r} at residue {row - int(embeddings.offsets[item]) + 1} "
+            f"{stage}: the vector of {batch.ids[item]!r} at residue {(row - int(embeddings.offsets[item])) * embeddings.step + 1} "
             "is not finite; check the weights (photophore models verify)"
         )
 
@@ -133,7 +132,7 @@ def check_embeddings(
 def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, stage: str) -> None:
     """Raise `PluginError` unless an index returned rows that exist, for the proteins that it was asked about."""
     _check_ids(neighbours.ids, embeddings.ids, stage)
-    if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets)):
+    if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets) * embeddings.step):
         raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
     if neighbours.rows.size and not (neighbours.rows.min() >= -1 and neighbours.rows.max() < rows):
         raise PluginError(

@@ -93,11 +93,11 @@ class Database:
         ]
         if not problems:
             counts = (len(self.targets), int(self.targets.offsets[-1]))
-            if counts != (self.manifest.targets, self.manifest.positions):
+            if counts != (self.manifest.targets, self.manifest.vectors):
                 problems.append(
                     DatabaseError(
-                        f"{self.path}: holds {counts[0]} targets and {counts[1]} positions, its manifest says "
-                        f"{self.manifest.targets} and {self.manifest.positions}; build the database again"
+                        f"{self.path}: holds {counts[0]} targets and {counts[1]} vectors, its manifest says "
+                        f"{self.manifest.targets} and {self.manifest.vectors}; build the database again"
                     )
                 )
         return problems
@@ -172,7 +172,13 @@ def find(name: str | Path | None) -> Database:
 def write_targets_file(path: Path, targets: TargetTable) -> None:
     """Write the table of targets."""
     statistics: Mapping[str, Any] = {_STATISTIC + name: column for name, column in targets.statistics.items()}
-    np.savez(path, ids=np.array(targets.ids, dtype=np.str_), offsets=targets.offsets, **statistics)
+    np.savez(
+        path,
+        ids=np.array(targets.ids, dtype=np.str_),
+        offsets=targets.offsets,
+        step=np.array(targets.step),
+        **statistics,
+    )
 
 
 def read_targets_file(path: Path) -> TargetTable:
@@ -182,6 +188,7 @@ def read_targets_file(path: Path) -> TargetTable:
             return TargetTable(
                 ids=tuple(stored["ids"].tolist()),
                 offsets=stored["offsets"],
+                step=int(stored["step"]),
                 statistics={
                     name.removeprefix(_STATISTIC): stored[name] for name in stored.files if name.startswith(_STATISTIC)
                 },

@@ -16,7 +16,7 @@ from photophore.errors import DatabaseError
 MANIFEST_FILE = "manifest.json"
 
 #: Version of the layout of a database: rises when an older Photophore could not read it.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _now() -> str:
@@ -48,8 +48,8 @@ class Manifest:
         When, UTC, ISO 8601; ``SOURCE_DATE_EPOCH`` sets it for builds that are to be the same to the byte.
     links
         By kind.
-    targets, positions
-        Number of targets, and of rows in the index.
+    targets, positions, vectors
+        Number of targets, of residues or profile positions in them, and of vectors that they became.
     sources
         Names of the files that it was built from.
     checksums, sizes
@@ -63,6 +63,7 @@ class Manifest:
     links: Mapping[str, StoredLink]
     targets: int
     positions: int
+    vectors: int
     sources: tuple[str, ...] = ()
     checksums: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)

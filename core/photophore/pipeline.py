@@ -131,7 +131,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
     index.load(database.index_folder)
     annotator = links["annotator"]
     search = Search(
-        links["encoder"].spec, encoder, links["index"].name, index, database.manifest.positions, clock or Clock()
+        links["encoder"].spec, encoder, links["index"].name, index, database.manifest.vectors, clock or Clock()
     )
     return Chain(
         method_name(links),

@@ -27,9 +27,7 @@ Scalar = str | int | float | bool | None
 def _check_offsets(offsets: IntArray, items: int, rows: int, what: str) -> None:
     """Raise `DataError` unless ``offsets`` cuts ``rows`` rows into ``items`` consecutive pieces."""
     if offsets.dtype != np.int64 or offsets.shape != (items + 1,):
-        raise DataError(
-            f"{what}: offsets must be int64 of shape ({items + 1},), got {offsets.dtype} {offsets.shape}"
-        )
+        raise DataError(f"{what}: offsets must be int64 of shape ({items + 1},), got {offsets.dtype} {offsets.shape}")
     if offsets[0] != 0 or offsets[-1] != rows or np.any(np.diff(offsets) < 0):
         raise DataError(f"{what}: offsets must rise from 0 to {rows}, got {offsets[0]} to {offsets[-1]}")
 
@@ -112,7 +110,7 @@ class ProfileBatch:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors of proteins or profiles: one per residue, or one per protein.
+    """Vectors of proteins or profiles: one every `step` residues or positions, or one per protein.
 
     Parameters
     ----------
@@ -121,7 +119,8 @@ class Embeddings:
     values
         ``shape=(rows, dim), dtype=float32|float16``, finite.
     offsets
-        ``shape=(n + 1,), dtype=int64``: rows of each item. One row each for per-protein encoders.
+        ``shape=(n + 1,), dtype=int64``: rows of each item. One row each for per-protein encoders, else one for every
+        `step` residues, rounded up.
     encoder
         Name of the encoder.
     digest
@@ -129,6 +128,8 @@ class Embeddings:
     informativeness
         ``shape=(rows,), dtype=float32``: how much each row tells, larger is more, comparable within one item; an index
         may leave out the rows that tell least. None where the encoder does not know.
+    step
+        Residues or positions between two rows: row ``r`` of an item stands for residue ``r * step``. 1 for per-protein encoders.
     """
 
     ids: tuple[str, ...]
@@ -137,8 +138,11 @@ class Embeddings:
     encoder: str
     digest: str
     informativeness: FloatArray | None = None
+    step: int = 1
 
     def __post_init__(self) -> None:
+        if self.step < 1:
+            raise DataError(f"Embeddings of {self.encoder!r}: step must be at least 1, got {self.step}")
         known = self.informativeness
         if known is not None and (known.dtype != np.float32 or known.shape != self.values.shape[:1]):
             raise DataError(
@@ -170,16 +174,21 @@ class TargetTable:
     ids
         Unique target names, in database order.
     offsets
-        ``shape=(n + 1,), dtype=int64``: rows of each target in the index; row ``offsets[t] + p`` is position ``p`` of target ``t``.
+        ``shape=(n + 1,), dtype=int64``: rows of each target in the index; row ``offsets[t] + r`` is position ``r * step`` of target ``t``.
     statistics
         Named arrays of shape ``(n,)`` that an aggregator measured when the database was built (background means and so on).
+    step
+        Residues or positions between two rows of a target.
     """
 
     ids: tuple[str, ...]
     offsets: IntArray
     statistics: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    step: int = 1
 
     def __post_init__(self) -> None:
+        if self.step < 1:
+            raise DataError(f"TargetTable: step must be at least 1, got {self.step}")
         _check_offsets(self.offsets, len(self.ids), int(self.offsets[-1]) if len(self.offsets) else 0, "TargetTable")
         if len(set(self.ids)) != len(self.ids):
             raise DataError("TargetTable: target names repeat")
@@ -205,7 +214,7 @@ class Neighbours:
     positions
         ``shape=(searched,), dtype=int32``: residue (0-based) of each searched vector; 0 for per-protein vectors.
     lengths
-        ``shape=(n,), dtype=int32``: vectors that each protein has (residues, or 1).
+        ``shape=(n,), dtype=int32``: residues that the vectors of each protein stand for: vectors times the step between them.
     rows
         ``shape=(searched, k), dtype=int64``: database rows, -1 where fewer than k were found.
     scores

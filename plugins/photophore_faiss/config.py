@@ -33,7 +33,7 @@ def _check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
 
 
 _K = "neighbours returned for each searched vector"
-_STRIDE = "search every stride-th residue of a protein, beginning with its first; 1 searches all"
+_STRIDE = "search every stride-th vector of a protein, beginning with its first; 1 searches all"
 _MMAP = "map the index file instead of reading it: starts at once and is shared between processes, searches slower when cold"
 _SEED = "build: seed of the clustering"
 _TRAIN = "build: vectors used for training, 0 = 64 a list; fewer is faster"
@@ -140,14 +140,14 @@ class ListsConfig:
 
     keep: float = _option(0.5, _KEEP)
     k: int = _option(64, _K)
-    stride: int = _option(8, _STRIDE)
-    nprobe: int = _option(8, _NPROBE)
+    stride: int = _option(4, _STRIDE)
+    nprobe: int = _option(16, _NPROBE)
     first_share: float = _option(
         0.25,
         "share of the k that the nearest list alone is asked for; what its last one scores is the least that the other "
         "lists must offer: more finds more and costs more",
     )
-    nlist: int = _option(0, _NLIST)
+    nlist: int = _option(0, "build: inverted lists, 0 = the power of two near sqrt(vectors)")
     seed: int = _option(1234, _SEED)
 
     def __post_init__(self) -> None:

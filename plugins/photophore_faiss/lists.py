@@ -37,6 +37,8 @@ _LEVELS = 127.0
 _SMALL = 16
 #: Vectors are assigned to lists in blocks of this size, so that the scores against all lists fit the cache.
 _ASSIGNED = 2048
+#: Columns of a group whose best is looked at first.
+_GROUPED = 16
 
 Whole = npt.NDArray[np.float32]  # whole numbers of at most 127 in magnitude, carried in float32
 Packed = npt.NDArray[np.int64]
@@ -115,7 +117,7 @@ class ListsIndex:
     def _train(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the centroids of the lists, ``shape=(lists, dim)``."""
         faiss.omp_set_num_threads(self.threads)
-        lists = min(self.config.nlist or automatic_lists(len(vectors)), len(vectors))
+        lists = min(self.config.nlist or automatic_lists(max(1, len(vectors) // 4)), len(vectors))
         sample = vectors[:: max(1, len(vectors) // (POINTS_PER_LIST * lists))]
         means = faiss.Kmeans(
             vectors.shape[1], lists, niter=10, seed=self.config.seed, spherical=True, min_points_per_centroid=1
@@ -166,9 +168,7 @@ class ListsIndex:
 class _Search:
     """One search of many vectors: which lists each looks into, what is good enough, what was found."""
 
-    def __init__(
-        self, lists: Lists, config: ListsConfig, pool: ThreadPoolExecutor, vectors: Whole
-    ) -> None:
+    def __init__(self, lists: Lists, config: ListsConfig, pool: ThreadPoolExecutor, vectors: Whole) -> None:
         self.lists = lists
         self.k = config.k
         self.pool = pool
@@ -189,13 +189,16 @@ class _Search:
         found = [*self._scan(self.probed[:, :1], self._first), *self._scan(self.probed[:, 1:], self._further)]
         packed = np.concatenate(found) if found else np.empty(0, np.int64)
         packed.sort()  # by vector, then falling score, then row
-        vector = packed >> (_SCORE_BITS + _ROW_BITS)
-        place = np.arange(len(packed)) - np.searchsorted(vector, np.arange(len(self.vectors)))[vector]
-        kept = place < self.k
-        packed, vector, place = packed[kept], vector[kept], place[kept]
-        rows[vector, place] = self.lists.ids[packed & ((1 << _ROW_BITS) - 1)]
-        whole = (_SCORE_MAX >> 1) - ((packed >> _ROW_BITS) & _SCORE_MAX)
-        scores[vector, place] = whole.astype(np.float32) * self.lists.step**2
+        starts = np.searchsorted(packed, np.arange(len(self.vectors) + 1) << (_SCORE_BITS + _ROW_BITS))
+        for first in range(0, len(self.vectors), _ASSIGNED):
+            begin, end = starts[:-1][first : first + _ASSIGNED], starts[1:][first : first + _ASSIGNED]
+            place = begin[:, None] + np.arange(self.k)  # (vectors, k)
+            there = place < end[:, None]
+            best = packed.take(place, mode="clip")[there]
+            part = slice(first, first + _ASSIGNED)
+            rows[part][there] = self.lists.ids[best & ((1 << _ROW_BITS) - 1)]
+            whole = (_SCORE_MAX >> 1) - ((best >> _ROW_BITS) & _SCORE_MAX)
+            scores[part][there] = whole.astype(np.float32) * self.lists.step**2
 
     def _scan(
         self, probed: npt.NDArray[np.int64], look: Callable[[npt.NDArray[np.int64], int, Whole], Packed]
@@ -230,9 +233,7 @@ class _Search:
         flat = np.flatnonzero(products >= self.floor[vectors][:, None])
         vector, row = np.divmod(flat, products.shape[1])
         whole = products.ravel()[flat].astype(np.int64)
-        return (
-            (vectors[vector] << _SCORE_BITS | ((_SCORE_MAX >> 1) - whole)) << _ROW_BITS | (row + begin)
-        )
+        return (vectors[vector] << _SCORE_BITS | ((_SCORE_MAX >> 1) - whole)) << _ROW_BITS | (row + begin)
 
 
 def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Whole:
@@ -247,7 +248,23 @@ def _nearest_lists(vectors: Whole, centroids: Whole, count: int) -> Iterator[npt
         if count == 1:
             yield products.argmax(axis=1)[:, None]
             continue
-        last = products.shape[1] - count
-        best = np.argpartition(products, last, axis=1)[:, last:] if last else np.tile(np.arange(count), (len(products), 1))
-        order = np.argsort(-np.take_along_axis(products, best, axis=1), axis=1, kind="stable")
-        yield np.take_along_axis(best, order, axis=1)
+        yield _largest(products, count)
+
+
+def _largest(products: Whole, count: int) -> npt.NDArray[np.int64]:
+    """Return the columns of the ``count`` largest of each row, largest first, ties by column.
+
+    The best of each of many groups of columns are few numbers; the ``count``-th of them is a floor that hardly more than
+    ``count`` columns reach. Finding those is several times faster than a partition of all columns.
+    """
+    rows, columns = products.shape
+    groups = columns // _GROUPED
+    if groups < count:
+        return np.argsort(-products, axis=1, kind="stable")[:, :count]
+    best = products[:, : groups * _GROUPED].reshape(rows, _GROUPED, groups).max(axis=1)
+    floor = np.partition(best, groups - count, axis=1)[:, groups - count]
+    row, column = np.divmod(np.flatnonzero(products >= floor[:, None]), columns)
+    order = np.lexsort((column, -products[row, column], row))
+    starts = np.searchsorted(row, np.arange(rows))
+    chosen: npt.NDArray[np.int64] = column[order][starts[:, None] + np.arange(count)]
+    return chosen

@@ -52,8 +52,8 @@ def neighbours(
     return Neighbours(
         ids=embeddings.ids,
         offsets=offsets,
-        positions=positions.astype(np.int32),
-        lengths=np.diff(embeddings.offsets).astype(np.int32),
+        positions=(positions * embeddings.step).astype(np.int32),
+        lengths=(np.diff(embeddings.offsets) * embeddings.step).astype(np.int32),
         rows=rows,
         scores=scores,
     )

@@ -26,11 +26,13 @@ class NearConfig:
         },
     )
     row_length: int = field(default=2048, metadata={"help": "positions in one row of the network's input"})
-    rows_per_call: int = field(default=8, metadata={"help": "rows computed at once: more needs more memory"})
+    positions_per_call: int = field(
+        default=16384, metadata={"help": "positions computed at once: more needs more memory"}
+    )
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
-        for name, lowest in (("row_length", 128), ("rows_per_call", 1)):
+        for name, lowest in (("row_length", 128), ("positions_per_call", 1)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a whole number of at least {lowest}")

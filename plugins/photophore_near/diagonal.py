@@ -37,8 +37,8 @@ class DiagonalConfig:
     """Options of `Diagonal`."""
 
     pairs: float = field(
-        default=0.01,
-        metadata={"help": "share of the (protein, profile) pairs of background proteins that pass: 0.01 is 1 in 100"},
+        default=0.05,
+        metadata={"help": "share of the (protein, profile) pairs of background proteins that pass: 0.05 is 1 in 20"},
     )
     threshold: float = field(
         default=0.0, metadata={"help": "lowest score of a candidate, instead of the one that `pairs` stands for"}
@@ -48,7 +48,7 @@ class DiagonalConfig:
         default=0.03,
         metadata={"help": "what the last of the k neighbours counts; the others count by how much nearer they are"},
     )
-    width: int = field(default=16, metadata={"help": "diagonals in a bin, an even number"})
+    width: int = field(default=32, metadata={"help": "diagonals in a bin, an even number"})
     max_candidates: int = field(default=0, metadata={"help": "best candidates kept for each protein; 0 keeps all"})
 
     def __post_init__(self) -> None:
@@ -66,11 +66,10 @@ class DiagonalConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """Best bin of each (protein, target): ``protein * targets + target`` rising, score, first diagonal of the bin."""
+    """Best bin of each (protein, target): ``protein * targets + target`` rising, and its score."""
 
     keys: Keys
     scores: npt.NDArray[np.float32]
-    diagonals: npt.NDArray[np.int32]
 
 
 class Diagonal:
@@ -136,16 +135,13 @@ class Diagonal:
         target_of_row = np.repeat(np.arange(len(targets), dtype=np.int32), np.diff(targets.offsets))
         with ThreadPoolExecutor(self.threads) as pool:
             parts = list(
-                pool.map(lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece), _pieces(neighbours))
+                pool.map(
+                    lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece), _pieces(neighbours)
+                )
             )
         if not parts:
-            empty = np.empty(0)
-            return _Scored(empty.astype(np.int64), empty.astype(np.float32), empty.astype(np.int32))
-        return _Scored(
-            np.concatenate([part.keys for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.diagonals for part in parts]),
-        )
+            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32))
+        return _Scored(np.concatenate([part.keys for part in parts]), np.concatenate([part.scores for part in parts]))
 
     def _above(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what each neighbour counts, ``shape=(searched, k)``: its lead over the k-th, plus the margin.
@@ -172,7 +168,7 @@ class Diagonal:
         # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
         # half bins, so that the borders of the bins are the same whatever the longest protein is.
         longest = -(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half
-        diagonal = row - targets.offsets[target] - neighbours.positions[first:last][searched] + longest
+        diagonal = (row - targets.offsets[target]) * targets.step - neighbours.positions[first:last][searched] + longest
         half_bin = diagonal // half
         if half_bin.max(initial=0) >= 1 << _BIN_BITS:
             raise DataError(
@@ -185,12 +181,11 @@ class Diagonal:
         neighbour_bin = np.flatnonzero(np.diff(bins) == 1)
         both = sums.copy()
         both[neighbour_bin] += sums[neighbour_bin + 1]  # bins of the two overlapping grids
-        pair, best, place = _best_of_runs(bins >> _BIN_BITS, both)
+        pair, best = _best_of_runs(bins >> _BIN_BITS, both)
         keys = (pair >> _TARGET_BITS) + proteins.start
         return _Scored(
             keys * len(targets) + (pair & ((1 << _TARGET_BITS) - 1)),
             (best / _WEIGHT_MAX).astype(np.float32),
-            ((bins[place] & ((1 << _BIN_BITS) - 1)) * half - longest).astype(np.int32),
         )
 
 
@@ -216,12 +211,7 @@ def _sum_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDAr
     return keys[first], np.add.reduceat(values, first) if len(first) else values
 
 
-def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64], Keys]:
-    """Return the distinct ``keys`` (sorted on entry), the largest value of each, and where it first stands."""
+def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64]]:
+    """Return the distinct ``keys`` (sorted on entry) and the largest value of each."""
     first = runs(keys)
-    if not len(first):
-        return keys, values, first
-    best = np.maximum.reduceat(values, first)
-    run = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(keys))))
-    at = np.flatnonzero(values == best[run])
-    return keys[first], best, at[runs(run[at])]
+    return keys[first], np.maximum.reduceat(values, first) if len(first) else values

@@ -1,4 +1,4 @@
-"""The encoder `near`: proteins and profiles laid on a tape, run through a network, and taken off again."""
+"""The encoder `near`: proteins and profiles, cut into rows, run through a network."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_near.config import NearConfig
 from photophore_near.onnx_runtime import OnnxNetwork, describe, is_own
-from photophore_near.packing import lay_out, unpack
+from photophore_near.packing import MULTIPLE, run_rows
 from photophore_near.upstream import open_upstream
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
-#: Shorter tapes are cut into rows of a multiple of this, so that ten proteins do not pay for a full row.
-ROW_STEP = 128
-
 
 class Network(Protocol):
-    """A trained network over rows of a tape; a residue sees ``radius`` positions to each side."""
+    """A trained network: a vector every ``step`` positions, each of which sees ``radius`` positions to each side."""
 
     dim: int
+    step: int
     radius: int
     digest: str
     empty: int
@@ -35,22 +33,23 @@ class Network(Protocol):
         """Return the token of each residue."""
 
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
+        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length / step, dim)``."""
 
     def embed_values(self, rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)`` and the norms they had ``(rows, length, 1)``."""
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length / step, dim)`` and the norms they had, ``(..., 1)``."""
 
 
 class NearEncoder:
-    """One unit vector a residue, or a profile position, whatever else is in the batch."""
+    """A unit vector every few residues, or profile positions, whatever else is in the batch."""
 
     name = "near"
 
     def __init__(self, network: Network, config: NearConfig) -> None:
-        if config.row_length <= 2 * network.radius:
+        needed = 2 * -(-network.radius // MULTIPLE) * MULTIPLE + MULTIPLE
+        if config.row_length < needed or config.row_length % MULTIPLE:
             raise UsageError(
-                f"encoder option row_length={config.row_length}: a residue of these weights sees {network.radius} positions "
-                f"to each side; give more than {2 * network.radius}"
+                f"encoder option row_length={config.row_length}: a vector of these weights sees {network.radius} positions "
+                f"to each side; give a multiple of {MULTIPLE} of at least {needed}"
             )
         self._network = network
         self._config = config
@@ -66,25 +65,33 @@ class NearEncoder:
         return self._network.digest
 
     def encode(self, batch: SequenceBatch) -> Embeddings:
-        """Return one vector a residue."""
+        """Return a vector every ``step`` residues, centred on residues 0, ``step``, ``2 * step``, ..."""
         items = [self._network.tokens(sequence) for sequence in batch.sequences]
         values, offsets = self._run(items, self._network.empty, self.dim, self._network.embed_tokens)
-        return Embeddings(batch.ids, values, offsets, self.name, self.digest)
+        return Embeddings(batch.ids, values, offsets, self.name, self.digest, step=self._network.step)
 
     def encode_profiles(self, profiles: ProfileBatch) -> Embeddings:
-        """Return one vector a profile position; how long it was before it became a unit vector is its informativeness.
+        """Return a vector for each position; how long it was before it became a unit vector is its informativeness.
 
-        A position that any residue fits gets a short vector, a conserved one a long vector: with the longer half of the
-        vectors alone, true families are found as well as with all (``benchmarks/RESULTS.md``).
+        Proteins are searched with a vector every ``step`` residues, from a grid that knows nothing of the profile's. So
+        a profile goes through the network once for each way that the grids can lie, shifted by 0 to ``step - 1``.
         """
         items = np.split(profiles.values, profiles.offsets[1:-1]) if len(profiles) else []
+        step = self._network.step
 
         def embed(rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
             return np.concatenate(self._network.embed_values(rows), axis=-1)
 
-        values, offsets = self._run(items, 0, self.dim + 1, embed)
+        values = np.empty((len(profiles.values), self.dim + 1), dtype=np.float32)
+        within = np.arange(len(values)) - np.repeat(profiles.offsets[:-1], np.diff(profiles.offsets))
+        for shift in range(step):
+            empty = np.zeros((shift, profiles.values.shape[1]), dtype=np.float32)
+            shifted, offsets = self._run([np.concatenate([empty, item]) for item in items], 0, self.dim + 1, embed)
+            centred = (within + shift) % step == 0
+            first = np.repeat(offsets[:-1], np.diff(profiles.offsets))
+            values[centred] = shifted[(first + (within + shift) // step)[centred]]
         vectors, norms = np.ascontiguousarray(values[:, :-1]), values[:, -1].copy()
-        return Embeddings(profiles.ids, vectors, offsets, self.name, self.digest, informativeness=norms)
+        return Embeddings(profiles.ids, vectors, profiles.offsets, self.name, self.digest, informativeness=norms)
 
     def _run(
         self,
@@ -93,21 +100,17 @@ class NearEncoder:
         channels: int,
         embed: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Return what ``embed`` gives for each residue, ``shape=(residues, channels)``, and the offsets of the items."""
-        if not items:
-            return np.empty((0, channels), dtype=np.float32), np.zeros(1, dtype=np.int64)
-        tape = lay_out(items, radius=self._network.radius, empty=empty)
-        rows = tape.rows(self._row_length(len(tape.values)))  # (rows, length, ...)
-        step = self._config.rows_per_call
-        values = np.empty((int(tape.lengths.sum()), channels), dtype=np.float32)
-        for start in range(0, len(rows), step):
-            unpack(tape, embed(rows[start : start + step]), start, values)
-        return values, tape.offsets
-
-    def _row_length(self, tape: int) -> int:
-        """Return the row length for a tape of ``tape`` positions."""
-        needed = -(-(tape + 2 * self._network.radius) // ROW_STEP) * ROW_STEP
-        return min(self._config.row_length, needed)
+        """Return what ``embed`` gives for the items, ``shape=(vectors, channels)``, and the offsets of the items."""
+        return run_rows(
+            items,
+            embed,
+            channels=channels,
+            empty=empty,
+            step=self._network.step,
+            radius=self._network.radius,
+            row_length=self._config.row_length,
+            positions_per_call=self._config.positions_per_call,
+        )
 
 
 def create_near(config: NearConfig, runtime: Runtime) -> NearEncoder:

@@ -47,7 +47,7 @@ class _Graph:
 
     def save(self, path: Path, source: Any, dim: int) -> None:
         outputs = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", "length", size])
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", "vectors", size])
             for name, size in (("embeddings", dim), ("norms", 1))
         ]
         graph = helper.make_graph(self.nodes, "near", [source], outputs, self.constants)
@@ -59,9 +59,9 @@ class _Graph:
 
 
 def export_float(network: NearNetwork, path: Path) -> None:
-    """Write ``values (rows, length, 20) float32 -> embeddings (rows, length, dim)``, equal to torch to 1e-5.
+    """Write ``values (rows, length, 20) float32 -> embeddings (rows, length / step, dim)``, equal to torch to 1e-5.
 
-    A second output, ``norms (rows, length, 1)``, is how long each vector was before it became a unit vector.
+    A second output, ``norms (rows, length / step, 1)``, is how long each vector was before it became a unit vector.
     """
     graph = _Graph()
     kernel = network.shape.kernel
@@ -70,7 +70,18 @@ def export_float(network: NearNetwork, path: Path) -> None:
     x = graph.node("Transpose", ["values"], "channels", perm=[0, 2, 1])
     x = graph.node("Unsqueeze", [x, height], "planes")
     x = graph.node("Conv", [x, graph.constant("embedding", _array(network.embedding.weight))], "embedded")
-    x = graph.node("Relu", [x], "stream0")
+    x = graph.node("Relu", [x], "shortened0")
+    for number, layer in enumerate(network.shorten):
+        name = f"shorten{number}"
+        weights = [
+            graph.constant(f"{name}.weight", _array(layer.weight)),
+            graph.constant(f"{name}.bias", _array(layer.bias)),
+        ]
+        span = layer.kernel_size[1]
+        x = graph.node(
+            "Conv", [x, *weights], name, kernel_shape=[1, span], strides=[1, 2], pads=[0, span // 2, 0, span // 2]
+        )
+        x = graph.node("Relu", [x], f"shortened{number + 1}")
     for number, block in enumerate(network.blocks):
         inner = x
         for conv in ("conv1", "conv2"):
@@ -82,8 +93,11 @@ def export_float(network: NearNetwork, path: Path) -> None:
             inner = graph.node("Conv", [inner, *weights], name, **padding)
             if conv == "conv1":
                 inner = graph.node("Relu", [inner], f"{name}.relu")
-        x = graph.node("Relu", [graph.node("Add", [x, inner], f"block{number}.sum")], f"stream{number + 1}")
-    head = [graph.constant("head.weight", _array(network.head.weight)), graph.constant("head.bias", _array(network.head.bias))]
+        x = graph.node("Relu", [graph.node("Add", [x, inner], f"block{number}.sum")], f"stream{number}")
+    head = [
+        graph.constant("head.weight", _array(network.head.weight)),
+        graph.constant("head.bias", _array(network.head.bias)),
+    ]
     x = graph.node("Squeeze", [graph.node("Conv", [x, *head], "head"), height], "vectors")
     _normalise(graph, graph.node("Transpose", [x], "rows", perm=[0, 2, 1]))
     source = helper.make_tensor_value_info("values", TensorProto.FLOAT, ["rows", "length", 20])
@@ -94,10 +108,13 @@ def export_float(network: NearNetwork, path: Path) -> None:
 class _Scales:
     """Step of the 8-bit grid of every activation tensor, and how far each channel of the last stream is scaled down.
 
+    ``shortened`` are the first layer and what the convolutions of stride 2 make of it, ``stream`` what each block returns.
+
     The last stream only has to give a direction, so training lets a few of its channels grow without bound; on one grid
     for all channels the others would vanish. ``shrink``, ``shape=(width,)``, are factors of whole 255ths.
     """
 
+    shortened: list[float]
     stream: list[float]
     hidden: list[float]
     update: list[float]
@@ -113,7 +130,13 @@ def _reach(x: torch.Tensor) -> torch.Tensor:
 def _calibrate(network: NearNetwork, values: torch.Tensor) -> _Scales:
     """Run ``values (rows, length, 20)`` through the network and measure the range of every activation."""
     x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
-    stream, hidden, update = [float(_reach(x).max()) / 255], [], []
+    shortened: list[float] = [float(_reach(x).max()) / 255]
+    for layer in network.shorten:
+        x = torch.relu(layer(x))
+        shortened.append(float(_reach(x).max()) / 255)
+    stream: list[float] = []
+    hidden: list[float] = []
+    update: list[float] = []
     shrink = torch.ones(network.shape.width)
     for number, block in enumerate(network.blocks):
         inner = torch.relu(block.conv1(x))
@@ -126,7 +149,7 @@ def _calibrate(network: NearNetwork, values: torch.Tensor) -> _Scales:
         hidden.append(float(_reach(inner).max()) / 255)
         update.append(float(_reach(added).max()) / 127)
         stream.append(float(_reach(x).max()) / 255)
-    return _Scales(stream, hidden, update, shrink.numpy())
+    return _Scales(shortened, stream, hidden, update, shrink.numpy())
 
 
 @torch.no_grad()
@@ -137,6 +160,8 @@ def _equalised(network: NearNetwork, values: torch.Tensor) -> NearNetwork:
     """
     network = copy.deepcopy(network)
     x = torch.relu(network.embedding(values.transpose(1, 2).unsqueeze(2)))
+    for layer in network.shorten:
+        x = torch.relu(layer(x))
     for block in network.blocks:
         inner = torch.relu(block.conv1(x))
         x = torch.relu(x + block.conv2(inner))
@@ -150,7 +175,7 @@ def _equalised(network: NearNetwork, values: torch.Tensor) -> NearNetwork:
 
 
 def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: Path) -> None:
-    """Write ``tokens (rows, length) int32 -> embeddings (rows, length, dim)``.
+    """Write ``tokens (rows, length) int32 -> embeddings (rows, length / step, dim)``.
 
     Parameters
     ----------
@@ -170,18 +195,24 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
     network.blocks[-1].conv2.bias.data *= shrunk
     graph = _Graph()
     zero, middle = graph.constant("zero", np.uint8(0)), graph.constant("middle", np.uint8(128))
-    stream = graph.constant("stream0.step", np.float32(scales.stream[0]))
-    embedded = np.maximum(distributions() @ _array(network.embedding.weight)[:, :, 0, 0].T, 0)  # (tokens, width)
-    lookup = graph.constant("embedding", _unsigned(embedded, scales.stream[0]))
+    embedded = np.maximum(distributions() @ _array(network.embedding.weight)[:, :, 0, 0].T, 0)  # (tokens, channels)
+    lookup = graph.constant("embedding", _unsigned(embedded, scales.shortened[0]))
     height = graph.constant("height", np.array([1], dtype=np.int64))
-    x = graph.node("Unsqueeze", [graph.node("Gather", [lookup, "tokens"], "embedded"), height], "stream0")
+    x = graph.node("Unsqueeze", [graph.node("Gather", [lookup, "tokens"], "embedded"), height], "shortened0")
+    step, stream = scales.shortened[0], graph.constant("shortened0.step", np.float32(scales.shortened[0]))
+    for number, layer in enumerate(network.shorten):
+        after = graph.constant(f"shortened{number + 1}.step", np.float32(scales.shortened[number + 1]))
+        x = _convolution(graph, f"shorten{number}", layer, x, step, (stream, zero), (after, zero))
+        step, stream = scales.shortened[number + 1], after
     for number, block in enumerate(network.blocks):
         name = f"block{number}"
         hidden = graph.constant(f"{name}.hidden.step", np.float32(scales.hidden[number]))
         update = graph.constant(f"{name}.update.step", np.float32(scales.update[number]))
-        after = graph.constant(f"stream{number + 1}.step", np.float32(scales.stream[number + 1]))
-        inner = _convolution(graph, f"{name}.conv1", block.conv1, x, scales.stream[number], (stream, zero), (hidden, zero))
-        inner = _convolution(graph, f"{name}.conv2", block.conv2, inner, scales.hidden[number], (hidden, zero), (update, middle))
+        after = graph.constant(f"stream{number}.step", np.float32(scales.stream[number]))
+        inner = _convolution(graph, f"{name}.conv1", block.conv1, x, step, (stream, zero), (hidden, zero))
+        inner = _convolution(
+            graph, f"{name}.conv2", block.conv2, inner, scales.hidden[number], (hidden, zero), (update, middle)
+        )
         if number == len(network.blocks) - 1:
             factors = graph.constant("shrink", np.rint(scales.shrink * 255).astype(np.uint8))
             whole = graph.constant("shrink.step", np.float32(1 / 255))
@@ -189,9 +220,12 @@ def export_int8(network: NearNetwork, calibration: npt.NDArray[np.uint8], path: 
                 "QLinearMul", [x, stream, zero, factors, whole, zero, stream, zero], "skip", domain="com.microsoft"
             )
         x = graph.node(
-            "QLinearAdd", [x, stream, zero, inner, update, middle, after, zero], f"stream{number + 1}", domain="com.microsoft"
+            "QLinearAdd",
+            [x, stream, zero, inner, update, middle, after, zero],
+            f"stream{number}",
+            domain="com.microsoft",
         )
-        stream = after
+        step, stream = scales.stream[number], after
     x = graph.node("Squeeze", [x, height], "features")
     weight = _array(network.head.weight)[:, :, 0, 0].T / scales.shrink[:, None]  # (width, dim)
     steps = np.abs(weight).max(axis=0) / 127.0
@@ -245,6 +279,7 @@ def _convolution(
         domain="com.microsoft",
         channels_last=1,
         kernel_shape=[1, kernel],
+        strides=list(layer.stride),
         pads=[0, kernel // 2, 0, kernel // 2],
     )
 

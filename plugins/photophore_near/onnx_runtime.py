@@ -15,17 +15,20 @@ from safetensors import SafetensorError, safe_open
 from photophore.errors import ModelError
 from photophore.hookspecs import Runtime
 from photophore_near.residues import PAD_TOKEN, distributions, tokens
+from photophore_near.shape import FORMAT, NearShape
 from photophore_near.upstream import tensor_digest
-
-FORMAT = "photophore-near-1"
 
 
 @dataclass(frozen=True, slots=True)
 class OwnModel:
-    """Weights that `photophore train near` wrote: where they lie, how far a residue sees, and their digest."""
+    """Weights that `photophore train near` wrote: where they lie, their shape, and their digest.
+
+    A vector comes every ``step`` positions and sees ``radius`` positions to each side.
+    """
 
     path: Path
     dim: int
+    step: int
     radius: int
     digest: str
 
@@ -50,13 +53,12 @@ def describe(path: Path) -> OwnModel:
         If the shape is missing or not one.
     """
     try:
-        shape = json.loads(_metadata(path)["shape"])
-        dim, radius = int(shape["dim"]), 2 * int(shape["blocks"]) * (int(shape["kernel"]) // 2)
+        shape = NearShape(**json.loads(_metadata(path)["shape"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error
     with safe_open(str(path), framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    return OwnModel(path, dim, radius, tensor_digest(tensors))
+    return OwnModel(path, shape.dim, shape.step, shape.radius, tensor_digest(tensors))
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -74,6 +76,7 @@ class OnnxNetwork:
 
     def __init__(self, model: OwnModel, precision: str, runtime: Runtime) -> None:
         self.dim = model.dim
+        self.step = model.step
         self.radius = model.radius
         self.digest = model.digest
         self._model = model
@@ -87,14 +90,14 @@ class OnnxNetwork:
         return tokens(sequence)
 
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
+        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length / step, dim)``."""
         if self._precision == "fp32":
             return self.embed_values(self._distributions[rows])[0]
         (vectors,) = self._run("int8", ["embeddings"], "tokens", rows.astype(np.int32))
         return vectors
 
     def embed_values(self, rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)`` and the norms they had."""
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length / step, dim)`` and the norms they had."""
         values = np.ascontiguousarray(rows, dtype=np.float32)
         vectors, norms = self._run("fp32", ["embeddings", "norms"], "values", values)
         return vectors, norms

@@ -1,94 +1,108 @@
-"""Proteins laid end to end on one tape, cut into rows of equal length: nothing is padded to its batch mates.
+"""Proteins and profiles as rows of the network's input: rows of one length go through it together.
 
-Between two proteins lie `radius` empty positions, so a residue never sees the neighbour protein, and rows overlap by
-the same radius, so a protein that crosses a cut gets the very vectors that it gets alone, however long it is.
+An item is padded to the next multiple of `MULTIPLE` and to nothing else, so its vectors do not depend on its batch
+mates. One longer than a row is cut into rows that overlap by what a vector sees; the borders are thrown away, and
+what is left is what a single row would give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+#: Rows are a multiple of this long: few enough lengths that proteins share them, little enough padding.
+MULTIPLE = 16
 
-@dataclass(frozen=True)
-class Tape:
-    """Items on one tape.
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: ``length`` positions of ``item`` from ``start`` on, of whose vectors ``skip`` to ``skip + count`` count.
+
+    They are the vectors ``first`` to ``first + count`` of the item.
+    """
+
+    item: int
+    start: int
+    length: int
+    skip: int
+    first: int
+    count: int
+
+
+def cut(lengths: Sequence[int], *, step: int, radius: int, row_length: int) -> list[Row]:
+    """Cut items of ``lengths`` positions, a vector every ``step``, into rows of at most ``row_length``.
 
     Parameters
     ----------
-    values
-        ``shape=(tape,)`` or ``(tape, channels)``: tokens or distributions, ``empty`` between the items.
-    starts, lengths
-        ``shape=(items,), dtype=int64``: place of each item on the tape.
+    lengths
+        Positions of each item.
+    step
+        Positions between two vectors; it divides `MULTIPLE`.
     radius
-        Empty positions before, between and after the items.
-    empty
-        What stands where there is no residue.
+        How many positions a vector sees to each side.
+    row_length
+        A multiple of `MULTIPLE`, more than twice the radius rounded up to one.
     """
-
-    values: npt.NDArray[Any]
-    starts: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    radius: int
-    empty: int
-
-    @property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """``shape=(items + 1,)``: rows of each item once the empty positions are gone."""
-        return np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
-
-    def rows(self, length: int) -> npt.NDArray[Any]:
-        """Cut the tape into rows, ``shape=(rows, length, ...)``; each begins and ends with `radius` positions of context."""
-        payload = length - 2 * self.radius
-        count = max(1, -(-len(self.values) // payload))
-        padded = np.full(
-            (count * payload + 2 * self.radius, *self.values.shape[1:]), self.empty, dtype=self.values.dtype
-        )
-        padded[self.radius : self.radius + len(self.values)] = self.values
-        cut = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)[::payload]
-        return np.ascontiguousarray(np.moveaxis(cut, -1, 1))
-
-    @cached_property
-    def residues(self) -> npt.NDArray[np.int64]:
-        """Return where on the tape each residue lies, ``shape=(residues,)``, item after item."""
-        shift = np.repeat(self.starts - self.offsets[:-1], self.lengths)
-        return np.arange(int(self.lengths.sum()), dtype=np.int64) + shift
+    border = -(-radius // MULTIPLE) * MULTIPLE
+    rows = []
+    for item, length in enumerate(lengths):
+        start = kept = 0  # of the row, and of the vectors that are kept of it
+        while length > start + row_length:
+            end = start + row_length - border
+            rows.append(Row(item, start, row_length, (kept - start) // step, kept // step, (end - kept) // step))
+            start, kept = end - border, end
+        if length:
+            padded = -(-(length - start) // MULTIPLE) * MULTIPLE
+            count = -(-length // step) - kept // step
+            rows.append(Row(item, start, padded, (kept - start) // step, kept // step, count))
+    return rows
 
 
-def lay_out(items: Sequence[npt.NDArray[Any]], *, radius: int, empty: int) -> Tape:
-    """Lay ``items`` (arrays of tokens or of distributions) out on one tape, ``radius`` empty positions between them."""
-    lengths = np.array([len(item) for item in items], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths + radius)])[:-1].astype(np.int64)
-    shape = items[0].shape[1:] if items else ()
-    dtype = items[0].dtype if items else np.uint8
-    total = int(lengths.sum()) + radius * max(0, len(items) - 1)
-    values = np.full((total, *shape), empty, dtype=dtype)
-    for item, start in zip(items, starts, strict=True):
-        values[start : start + len(item)] = item
-    return Tape(values, starts, lengths, radius, empty)
-
-
-def unpack(tape: Tape, outputs: npt.NDArray[np.float32], first: int, values: npt.NDArray[np.float32]) -> None:
-    """Write what the network gave for some rows of the tape to where it belongs, one row a residue.
+def run_rows(
+    items: Sequence[npt.NDArray[Any]],
+    network: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
+    *,
+    channels: int,
+    empty: int,
+    step: int,
+    radius: int,
+    row_length: int,
+    positions_per_call: int,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Run ``items`` (arrays of tokens or of distributions) through ``network``, rows of one length at a time.
 
     Parameters
     ----------
-    tape
-        The tape that was cut into rows.
-    outputs
-        ``shape=(rows, length, dim)``: outputs of consecutive rows, the first of which is row ``first`` of the tape.
-    first
-        Number of that row.
-    values
-        ``shape=(residues, dim)``, written to: rows of all residues, item after item.
+    network
+        Maps ``(rows, length, ...)``, padded with ``empty``, to ``(rows, length / step, channels)``.
+    positions_per_call
+        About how many positions go through it at once.
+
+    Returns
+    -------
+    vectors : ndarray, shape=(vectors, channels), dtype=float32
+        Item after item.
+    offsets : ndarray, shape=(items + 1,), dtype=int64
     """
-    inner = outputs[:, tape.radius : outputs.shape[1] - tape.radius]
-    begin = first * inner.shape[1]
-    low, high = np.searchsorted(tape.residues, (begin, begin + inner.shape[0] * inner.shape[1]))
-    row, column = np.divmod(tape.residues[low:high] - begin, inner.shape[1])
-    values[low:high] = inner[row, column]
+    lengths = [len(item) for item in items]
+    counts = -(-np.array(lengths, dtype=np.int64) // step)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    vectors = np.empty((int(offsets[-1]), channels), dtype=np.float32)
+    rows = sorted(cut(lengths, step=step, radius=radius, row_length=row_length), key=lambda row: row.length)
+    begin = 0
+    while begin < len(rows):
+        length = rows[begin].length
+        call = [row for row in rows[begin : begin + max(1, positions_per_call // length)] if row.length == length]
+        values = np.full((len(call), length, *items[0].shape[1:]), empty, dtype=items[0].dtype)
+        for value, row in zip(values, call, strict=True):
+            part = items[row.item][row.start : row.start + length]
+            value[: len(part)] = part
+        for vector, row in zip(network(values), call, strict=True):
+            place = int(offsets[row.item]) + row.first
+            vectors[place : place + row.count] = vector[row.skip : row.skip + row.count]
+        begin += len(call)
+    return vectors, offsets

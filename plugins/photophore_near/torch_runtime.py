@@ -27,7 +27,7 @@ def exact(what: str) -> Iterator[None]:
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield
     except torch.cuda.OutOfMemoryError as error:
-        raise OutOfMemoryError(f"{what}: the device ran out of memory; lower encoder.rows_per_call") from error
+        raise OutOfMemoryError(f"{what}: the device ran out of memory; lower encoder.positions_per_call") from error
 
 
 class TorchConvolutions:
@@ -70,6 +70,7 @@ class TorchNetwork:
     def __init__(self, model: OwnModel, runtime: Runtime) -> None:
         torch.set_num_threads(runtime.threads)
         self.dim = model.dim
+        self.step = model.step
         self.radius = model.radius
         self.digest = model.digest
         self._device = torch.device(runtime.device)
@@ -81,12 +82,12 @@ class TorchNetwork:
         return tokens(sequence)
 
     def embed_tokens(self, rows: npt.NDArray[np.uint8]) -> Array:
-        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length, dim)``."""
+        """Map tokens ``(rows, length)`` to unit vectors ``(rows, length / step, dim)``."""
         with exact("encoder near"):
             return self._embed(self._distributions[torch.from_numpy(rows.astype(np.int64)).to(self._device)])[0]
 
     def embed_values(self, rows: Array) -> tuple[Array, Array]:
-        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length, dim)`` and the norms they had."""
+        """Map distributions ``(rows, length, 20)`` to unit vectors ``(rows, length / step, dim)`` and the norms they had."""
         with exact("encoder near"):
             return self._embed(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).to(self._device))
 

@@ -79,9 +79,10 @@ class Convolutions(Protocol):
 
 
 class UpstreamNetwork:
-    """NEAR's network over rows of a tape (`photophore_near.packing`)."""
+    """NEAR's network over rows of residues: a vector each."""
 
     empty = EMPTY
+    step = 1
 
     def __init__(self, weights: UpstreamWeights, digest: str, convolutions: Convolutions) -> None:
         self.dim = weights.dim

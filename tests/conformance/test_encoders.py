@@ -45,16 +45,17 @@ class TestNearUntrained(NearConformance):
         torch = pytest.importorskip("torch")
         pytest.importorskip("onnx")
         from photophore_near.export import export_float, export_int8
-        from photophore_near.model import NearNetwork, NearShape, save_network
+        from photophore_near.model import NearNetwork, save_network
+        from photophore_near.shape import NearShape
 
         folder = tmp_path_factory.mktemp("weights")
         torch.manual_seed(1)
-        network = NearNetwork(NearShape(width=16, blocks=2, dim=16)).eval()
+        network = NearNetwork(NearShape(stem=8, width=16, blocks=2, kernel=3, dim=16)).eval()
         calibration = np.random.default_rng(0).integers(0, 20, (4, 256)).astype(np.uint8)
         save_network(network, folder / "tiny.safetensors", {})
         export_float(network, folder / "tiny.fp32.onnx")
         export_int8(network, calibration, folder / "tiny.int8.onnx")
-        return {"weights": str(folder / "tiny.safetensors"), "row_length": 256, "rows_per_call": 3}
+        return {"weights": str(folder / "tiny.safetensors"), "row_length": 256, "positions_per_call": 700}
 
 
 class TestNearUpstream(NearConformance):
@@ -71,4 +72,4 @@ class TestNearUpstream(NearConformance):
                 tensors[f"conv_layers.{layer}.{part}.bias"] = random.normal(size=16) * 0.1
         path = tmp_path_factory.mktemp("weights") / "upstream.npz"
         np.savez(path, **tensors)
-        return {"weights": str(path), "row_length": 256, "rows_per_call": 3}
+        return {"weights": str(path), "row_length": 256, "positions_per_call": 700}

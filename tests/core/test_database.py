@@ -156,7 +156,7 @@ def test_open_refuses_other_layouts_and_damage(toys: Database, tmp_path: Path) -
     manifest = toys.path / "manifest.json"
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "schema_version": 9, "photophore_version": "7.0"}))
-    with refused(DatabaseError, "schema_version is 9, this Photophore reads 1; build .* or use Photophore 7.0"):
+    with refused(DatabaseError, "schema_version is 9, this Photophore reads 2; build .* or use Photophore 7.0"):
         Database.open(toys.path)
     manifest.write_text(json.dumps({**content, "surprise": 1}))
     with refused(DatabaseError, "manifest.json: is damaged .*surprise.*; copy or build the database again"):

@@ -30,11 +30,12 @@ EVERY_PAIR = ("--set", "index.k=4000", "--set", "index.stride=200", "--set", "ag
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a database ``db`` and ``proteins.faa``: some 90 real proteins, a few with hits."""
     from photophore_near.export import export_float
-    from photophore_near.model import NearNetwork, NearShape, save_network
+    from photophore_near.model import NearNetwork, save_network
+    from photophore_near.shape import NearShape
 
     folder = tmp_path_factory.mktemp("real")
     torch.manual_seed(0)
-    network = NearNetwork(NearShape(width=16, blocks=2, kernel=3, dim=16)).eval()
+    network = NearNetwork(NearShape(stem=8, width=16, blocks=2, kernel=3, dim=16)).eval()
     save_network(network, folder / "tiny.safetensors", {})
     export_float(network, folder / "tiny.fp32.onnx")
     weights = ("--set", f"encoder.weights={folder / 'tiny.safetensors'}", "--set", "encoder.precision=fp32")

@@ -67,9 +67,8 @@ def reference(found, targets, config):
         best = {}
         for (target, place), own in sorted(sums.items()):
             total = own + sums.get((target, place + 1), 0)
-            if target not in best or total > best[target][0]:
-                best[target] = (total, place * half)
-        result.append({target: (np.float32(total / 4095), place) for target, (total, place) in best.items()})
+            best[target] = max(total, best.get(target, 0))
+        result.append({target: np.float32(total / 4095) for target, total in best.items()})
     return result
 
 
@@ -77,8 +76,8 @@ def score(found, targets=TARGETS, threads=1, **options):
     """What the fast one finds, in the form of `reference`."""
     scored = Diagonal(DiagonalConfig(**options), Runtime(threads=threads))._score(found, targets)
     result = [{} for _ in found.ids]
-    for key, value, place in zip(scored.keys, scored.scores, scored.diagonals, strict=True):
-        result[key // len(targets)][int(key % len(targets))] = (value, int(place))
+    for key, value in zip(scored.keys, scored.scores, strict=True):
+        result[key // len(targets)][int(key % len(targets))] = value
     return result
 
 
@@ -101,8 +100,8 @@ def test_a_score_by_eye():
     stretch = {at: [(43 + at, 0.8), (290 - at, 0.5)] for at in range(10)}  # diagonal 3 of b; c on scattered ones
     found = neighbours([(10, stretch)], k=2)
     (scored,) = score(found, margin=0.1, width=2)
-    assert scored[2] == (pytest.approx(10 * 0.4, abs=1e-3), 3)
-    assert scored[3][0] == pytest.approx(0.1, abs=1e-3)  # every second diagonal: never two in one bin
+    assert scored[2] == pytest.approx(10 * 0.4, abs=1e-3)
+    assert scored[3] == pytest.approx(0.1, abs=1e-3)  # every second diagonal: never two in one bin
     assert set(scored) == {2, 3}
 
 
@@ -111,16 +110,16 @@ def test_a_stretch_on_a_border_is_not_halved(shift):
     """An indel of half a width: wherever the border of a bin falls, one of the two grids holds both parts."""
     residues = {at: [(40 + at + shift + (8 if at >= 20 else 0), 0.5)] for at in range(40)}
     (scored,) = score(neighbours([(40, residues)], k=1), margin=0.25)
-    assert scored[2][0] == pytest.approx(40 * 0.25, abs=2e-2)
+    assert scored[2] == pytest.approx(40 * 0.25, abs=2e-2)
 
 
 def test_only_the_lead_over_the_last_neighbour_counts():
     clear = {0: [(5, 0.9), (100, 0.3)]}
     alike = {0: [(5, 0.9), (100, 0.89)]}
     scored = score(neighbours([(1, clear), (1, alike)], k=2), margin=0.05)
-    assert scored[0][0][0] == pytest.approx(0.65, abs=1e-3)
-    assert scored[1][0][0] == pytest.approx(0.06, abs=1e-3)
-    assert scored[0][2][0] == scored[1][2][0] == pytest.approx(0.05, abs=1e-3)
+    assert scored[0][0] == pytest.approx(0.65, abs=1e-3)
+    assert scored[1][0] == pytest.approx(0.06, abs=1e-3)
+    assert scored[0][2] == scored[1][2] == pytest.approx(0.05, abs=1e-3)
 
 
 def test_shifting_all_similarities_changes_nothing():
@@ -132,14 +131,14 @@ def test_shifting_all_similarities_changes_nothing():
 
 def test_a_neighbour_counts_one_at_most():
     found = neighbours([(1, {0: [(5, 1.0), (100, -0.9)]})], k=2)
-    assert score(found, margin=1.0, gate=-1.0)[0][0][0] == 1.0
+    assert score(found, margin=1.0, gate=-1.0)[0][0] == 1.0
 
 
 def test_missing_neighbours_count_nothing():
     found = neighbours([(2, {0: [], 1: [(5, 0.5)]}), (1, {0: []})], k=3)
     scored = score(found)
     assert list(scored[0]) == [0]
-    assert scored[0][0][0] == pytest.approx(0.03, abs=1e-3)
+    assert scored[0][0] == pytest.approx(0.03, abs=1e-3)
     assert scored[1] == {}
 
 
@@ -201,7 +200,6 @@ def test_the_longest_proteins_and_profiles_fit():
     residues = {0: [(29_999, 0.5)], length - 1: [(0, 0.5)], 7: [(30_007, 0.5)]}
     scored = score(neighbours([(length, residues)], k=1), targets, width=2)
     assert scored == reference(neighbours([(length, residues)], k=1), targets, DiagonalConfig(width=2))
-    assert scored[0][0][1] == -(length - 1)
     with pytest.raises(DataError, match="width=2 cuts .* diagonals into more than 131072 bins; give a larger"):
         score(neighbours([(140_000, {0: [(29_999, 0.5)]})], k=1), targets, width=2)
 
@@ -210,7 +208,7 @@ def test_without_calibration_the_score_is_the_sum():
     found = random_proteins(5, (40, 90))
     expected = score(found)
     candidates = Diagonal(DiagonalConfig(), Runtime()).aggregate(found, TARGETS)
-    assert pairs(candidates, 1) == {target: float(value) for target, (value, _) in expected[1].items()}
+    assert pairs(candidates, 1) == {target: float(value) for target, value in expected[1].items()}
     assert next(iter(pairs(candidates, 1))) == 2  # the stretch, best first
     best = Diagonal(DiagonalConfig(max_candidates=1), Runtime()).aggregate(found, TARGETS)
     assert list(pairs(best, 1)) == [2]
@@ -242,7 +240,7 @@ def test_statistics_are_those_of_all_background_pairs():
     statistics = Diagonal(DiagonalConfig(), Runtime()).calibrate(lambda: batches, targets)
     raw = np.zeros((60, len(targets)))
     for number, protein in enumerate(pair for found in batches for pair in score(found, targets)):
-        for target, (value, _) in protein.items():
+        for target, value in protein.items():
             raw[number, target] = value
     spread = raw.std(axis=0)
     spread += spread.mean()
@@ -311,3 +309,13 @@ def test_too_many_targets_are_refused(monkeypatch):
     monkeypatch.setattr(diagonal, "_TARGET_BITS", 2)
     with pytest.raises(DataError, match="aggregator diagonal: 4 targets; it holds at most 3"):
         Diagonal(DiagonalConfig(), Runtime()).aggregate(neighbours([]), TARGETS)
+
+
+def test_vectors_every_few_residues_lie_on_the_diagonals_of_their_residues():
+    """A protein searched every 4th residue, in targets with a vector a position and in ones with one every 4th."""
+    found = neighbours([(40, {at: [(40 + 3 + at, 0.5)] for at in range(0, 40, 4)})], k=1)
+    dense = score(found, margin=0.25, width=2)[0][2]
+    assert dense == pytest.approx(10 * 0.25, abs=1e-2)
+    sparse = replace(TARGETS, offsets=np.array([0, 10, 10, 60, 75], dtype=np.int64), step=4)
+    rows = neighbours([(40, {at: [(10 + 1 + at // 4, 0.5)] for at in range(0, 40, 4)})], k=1)
+    assert score(rows, sparse, margin=0.25, width=2)[0][2] == dense

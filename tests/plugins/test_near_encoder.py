@@ -10,6 +10,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import ProfileBatch, SequenceBatch
 from photophore_near.config import NearConfig
 from photophore_near.encoder import WEIGHTS_FOLDER, create_near
+from photophore_near.packing import MULTIPLE
 from photophore_near.residues import distributions, tokens
 
 torch = pytest.importorskip("torch")
@@ -29,11 +30,12 @@ def batch(*sequences):
 def weights(tmp_path_factory):
     """An untrained narrow network, exported as a trained one is."""
     from photophore_near.export import export_float, export_int8
-    from photophore_near.model import NearNetwork, NearShape, save_network
+    from photophore_near.model import NearNetwork, save_network
+    from photophore_near.shape import NearShape
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    network = NearNetwork(NearShape(width=32, blocks=3, kernel=5, dim=16)).eval()
+    network = NearNetwork(NearShape(step=4, stem=16, width=32, blocks=2, kernel=3, dim=16)).eval()
     calibration = np.random.default_rng(0).integers(0, 20, (4, 256)).astype(np.uint8)
     save_network(network, folder / "tiny.safetensors", {})
     export_float(network, folder / "tiny.fp32.onnx")
@@ -48,15 +50,27 @@ def proteins():
 
 
 def by_torch(path, sequence):
-    """One protein alone in the middle of an empty row: what the network was trained on."""
+    """One protein alone, padded as the encoder pads it."""
     from photophore_near.model import load_network
 
     network = load_network(path)
-    radius = network.shape.radius
-    values = np.zeros((1, len(sequence) + 2 * radius, 20), dtype=np.float32)
-    values[0, radius : radius + len(sequence)] = distributions()[tokens(sequence)]
+    values = np.zeros((1, -(-len(sequence) // MULTIPLE) * MULTIPLE, 20), dtype=np.float32)
+    values[0, : len(sequence)] = distributions()[tokens(sequence)]
     with torch.no_grad():
-        return network.embed(torch.from_numpy(values))[0, radius : radius + len(sequence)].numpy()
+        return network.embed(torch.from_numpy(values))[0, : -(-len(sequence) // network.shape.step)].numpy()
+
+
+def every_position(path, sequence):
+    """The vector of each position: of four shifted sequences, the vectors that are centred on it."""
+    from photophore_near.model import load_network
+
+    values = np.zeros((4, 32, 20), dtype=np.float32)
+    for shift in range(4):
+        values[shift, shift : shift + len(sequence)] = distributions()[tokens(sequence)]
+    length = -(-(len(sequence) + 3) // MULTIPLE) * MULTIPLE
+    with torch.no_grad():
+        vectors = load_network(path).embed(torch.from_numpy(values[:, :length])).numpy()
+    return np.stack([vectors[-place % 4, -(-place // 4)] for place in range(len(sequence))])
 
 
 def test_fp32_equals_torch(weights, proteins):
@@ -64,7 +78,8 @@ def test_fp32_equals_torch(weights, proteins):
     expected = np.concatenate([by_torch(weights, protein) for protein in proteins])
     embeddings = encoder.encode(batch(*proteins))
     assert encoder.dim == 16
-    assert embeddings.offsets.tolist() == [0, 1, 3, 503, 534, 624]
+    assert embeddings.offsets.tolist() == [0, 1, 2, 127, 135, 158]
+    assert embeddings.step == 4
     assert np.abs(embeddings.values - expected).max() < 1e-5
 
 
@@ -78,7 +93,7 @@ def test_int8_points_the_same_way(weights, proteins):
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_batch_mates_and_windows_change_nothing(weights, proteins, precision):
-    short = NearConfig(weights=str(weights), precision=precision, row_length=128, rows_per_call=2)
+    short = NearConfig(weights=str(weights), precision=precision, row_length=128, positions_per_call=256)
     together = create_near(short, Runtime(threads=2)).encode(batch(*proteins)).values
     encoder = create_near(NearConfig(weights=str(weights), precision=precision), Runtime())
     alone = np.concatenate([encoder.encode(batch(protein)).values for protein in proteins])
@@ -99,7 +114,7 @@ def test_profiles_are_encoded_in_fp32_whatever_the_precision(weights):
     sequence = "MKVLAWYRNDCE"
     values = distributions()[tokens(sequence)]
     profiles = ProfileBatch(ids=("f", "g"), values=values, offsets=np.array([0, 5, 12], dtype=np.int64))
-    expected = np.concatenate([by_torch(weights, sequence[:5]), by_torch(weights, sequence[5:])])
+    expected = np.concatenate([every_position(weights, sequence[:5]), every_position(weights, sequence[5:])])
     for precision in ("int8", "fp32"):
         encoder = create_near(NearConfig(weights=str(weights), precision=precision), Runtime())
         found = encoder.encode_profiles(profiles)
@@ -140,8 +155,8 @@ def test_damaged_weights_are_named(weights, tmp_path):
 def test_wrong_options_are_refused(weights):
     with pytest.raises(ValueError, match="precision is 'int4'; choose one of int8, fp32"):
         NearConfig(precision="int4")
-    with pytest.raises(ValueError, match="rows_per_call is 0; give a whole number of at least 1"):
-        NearConfig(rows_per_call=0)
+    with pytest.raises(ValueError, match="positions_per_call is 0; give a whole number of at least 1"):
+        NearConfig(positions_per_call=0)
 
 
 @pytest.mark.skipif(not (WEIGHTS_FOLDER / "near-small.safetensors").is_file(), reason="near-small is not trained yet")

@@ -17,12 +17,12 @@ from photophore.types import SequenceBatch
 from photophore_near.config import NearConfig
 from photophore_near.encoder import create_near
 from photophore_near.export import export_float, export_int8
-from photophore_near.model import NearNetwork, NearShape, load_network, save_network
+from photophore_near.model import NearNetwork, load_network, save_network
 from photophore_near.onnx_runtime import OnnxNetwork, describe
-from photophore_near.packing import lay_out
 from photophore_near.residues import PAD_TOKEN, distributions, tokens
+from photophore_near.shape import NearShape
 
-SHAPE = NearShape(width=48, blocks=3, kernel=7, dim=24)
+SHAPE = NearShape(step=4, stem=16, width=48, blocks=3, kernel=5, dim=24)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,11 @@ def proteins(metagenome_faa):
 @pytest.fixture(scope="module")
 def rows(proteins):
     """Sixty real proteins as rows of tokens."""
-    return lay_out([tokens(p) for p in proteins], radius=SHAPE.radius, empty=PAD_TOKEN).rows(512)
+    rows = np.full((len(proteins), 512), PAD_TOKEN, dtype=np.uint8)
+    for row, protein in zip(rows, proteins, strict=True):
+        part = tokens(protein)[:512]
+        row[: len(part)] = part
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +67,8 @@ def run(path, precision):
 
 
 def real(rows):
-    """Which positions of the rows are residues."""
-    return rows != PAD_TOKEN
+    """Which vectors of the rows are centred on residues."""
+    return rows[:, :: SHAPE.step] != PAD_TOKEN
 
 
 def test_fp32_equals_torch(path, network, rows):
@@ -75,7 +79,7 @@ def test_fp32_equals_torch(path, network, rows):
     found, found_norms = run(path, "fp32").embed_values(values)
     assert np.abs(found - expected / norms).max() < 1e-5
     assert np.abs(found_norms / norms - 1).max() < 1e-5
-    assert found_norms.shape == (*rows.shape, 1)
+    assert found_norms.shape == (60, 128, 1)
 
 
 def test_fp32_takes_distributions(path, network):
@@ -98,7 +102,7 @@ def test_int8_points_the_same_way(path, rows):
 def test_int8_keeps_the_nearest_neighbours(path, rows):
     """Residues searched in int8 among others in fp32, as in use: the nearest is the same but for close calls."""
     exact, coarse = (run(path, precision).embed_tokens(rows)[real(rows)] for precision in ("fp32", "int8"))
-    database, queries = exact[::2], slice(1, 4000, 2)
+    database, queries = exact[::2], slice(1, 3000, 2)
     wanted, found = exact[queries] @ database.T, coarse[queries] @ database.T
     best = found.argmax(axis=1)
     assert (best == wanted.argmax(axis=1)).mean() > 0.8
@@ -108,7 +112,7 @@ def test_int8_keeps_the_nearest_neighbours(path, rows):
 
 
 def test_int8_gives_the_same_bits_alone_and_in_a_batch(path, proteins):
-    encoder = create_near(NearConfig(weights=str(path), row_length=256, rows_per_call=3), Runtime(threads=2))
+    encoder = create_near(NearConfig(weights=str(path), row_length=256, positions_per_call=700), Runtime(threads=2))
     single = create_near(NearConfig(weights=str(path)), Runtime())
 
     def batch(sequences):
@@ -147,15 +151,18 @@ def test_weights_come_back_as_they_were_saved(path, network):
     assert not again.training
     for name, value in network.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
-    assert SHAPE.radius == 18
+    assert SHAPE.radius == 57
 
 
-def test_a_residue_sees_as_far_as_the_radius_says(path):
-    row = tokens("ACDEFGHIKLMNPQRSTVWY" * 5)[None]
+def test_a_vector_sees_as_far_as_the_radius_says(path):
+    row = tokens("ACDEFGHIKLMNPQRSTVWY" * 10)[None]
     network = run(path, "fp32")
     before = network.embed_tokens(row)
-    changed = row.copy()
-    changed[0, 50] = tokens("W")[0]
-    after = network.embed_tokens(changed)
-    touched = np.flatnonzero(np.abs(after - before).max(axis=2)[0] > 0)
-    assert (touched.min(), touched.max()) == (50 - SHAPE.radius, 50 + SHAPE.radius)
+    reach = []
+    for place in range(96, 104):
+        changed = row.copy()
+        changed[0, place] = (changed[0, place] + 1) % 20
+        after = network.embed_tokens(changed)
+        touched = np.flatnonzero(np.abs(after - before).max(axis=2)[0] > 0) * SHAPE.step
+        reach += [place - touched.min(), touched.max() - place]
+    assert max(reach) == SHAPE.radius

@@ -1,11 +1,11 @@
-"""The tape: items laid end to end, cut into rows, and brought back; a residue sees what it would see alone."""
+"""Rows of the network's input: items cut and brought back; a vector sees what it would see in one long row."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from photophore_near.packing import lay_out, unpack
+from photophore_near.packing import MULTIPLE, Row, cut, run_rows
 
 EMPTY = 9
 
@@ -15,72 +15,76 @@ def items(*lengths):
     return [rng.integers(0, 9, length).astype(np.uint8) for length in lengths]
 
 
-def window_sums(rows, radius):
-    """A stand-in for the network: the residues from ``radius`` to the left to ``radius`` to the right, in order."""
-    inside = np.where(rows == EMPTY, 0, rows + 1).astype(np.float32)
-    padded = np.pad(inside, ((0, 0), (radius, radius)))
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1, axis=1)  # (rows, length, 2 radius + 1)
+class Windows:
+    """A stand-in for the network: every ``step`` positions, what lies ``radius`` to both sides, empty beyond the row."""
+
+    def __init__(self, step, radius):
+        self.step, self.radius, self.shapes = step, radius, []
+
+    def __call__(self, rows):
+        self.shapes.append(rows.shape)
+        padded = np.pad(rows, ((0, 0), (self.radius, self.radius)), constant_values=EMPTY)
+        seen = np.lib.stride_tricks.sliding_window_view(padded, 2 * self.radius + 1, axis=1)
+        return seen[:, :: self.step].astype(np.float32)  # (rows, length / step, 2 radius + 1)
+
+    def run(self, proteins, **options):
+        return run_rows(
+            proteins, self, channels=2 * self.radius + 1, empty=EMPTY, step=self.step, radius=self.radius, **options
+        )
 
 
-def unpacked(tape, outputs, step=2):
-    """All outputs back to one row a residue, ``step`` rows of the tape at a time."""
-    values = np.full((int(tape.lengths.sum()), *outputs.shape[2:]), np.nan, dtype=np.float32)
-    for start in range(0, len(outputs), step):
-        unpack(tape, outputs[start : start + step], start, values)
-    return values
+def test_short_items_by_eye():
+    assert cut([20, 0, 16, 3], step=4, radius=10, row_length=64) == [
+        Row(item=0, start=0, length=32, skip=0, first=0, count=5),
+        Row(item=2, start=0, length=16, skip=0, first=0, count=4),
+        Row(item=3, start=0, length=16, skip=0, first=0, count=1),
+    ]
 
 
-def test_a_tape_by_eye():
-    tape = lay_out([np.array([1, 2, 3]), np.array([4]), np.array([5, 6])], radius=2, empty=0)
-    assert tape.values.tolist() == [1, 2, 3, 0, 0, 4, 0, 0, 5, 6]
-    assert tape.starts.tolist() == [0, 5, 8]
-    assert tape.lengths.tolist() == [3, 1, 2]
-    assert tape.offsets.tolist() == [0, 3, 4, 6]
-    assert tape.residues.tolist() == [0, 1, 2, 5, 8, 9]
+def test_a_long_item_by_eye():
+    assert cut([100], step=4, radius=10, row_length=64) == [
+        Row(item=0, start=0, length=64, skip=0, first=0, count=12),
+        Row(item=0, start=32, length=64, skip=4, first=12, count=8),
+        Row(item=0, start=64, length=48, skip=4, first=20, count=5),
+    ]
 
 
-def test_rows_by_eye():
-    tape = lay_out([np.array([1, 2, 3]), np.array([4])], radius=1, empty=0)
-    assert tape.rows(5).tolist() == [[0, 1, 2, 3, 0], [3, 0, 4, 0, 0]]
-    assert tape.rows(9).tolist() == [[0, 1, 2, 3, 0, 4, 0, 0, 0]]
-
-
-@pytest.mark.parametrize("length", [7, 8, 13, 64, 1000])
-@pytest.mark.parametrize("lengths", [(1,), (50,), (1, 1, 1), (3, 0, 17, 1, 200, 0), (64, 64)])
-def test_every_residue_sees_what_it_sees_alone(lengths, length):
-    radius = 3
+@pytest.mark.parametrize(("step", "radius"), [(1, 3), (4, 0), (4, 21), (8, 16)])
+@pytest.mark.parametrize("lengths", [(1,), (50,), (1, 1, 1), (3, 0, 17, 1, 200, 0), (64, 64), (80, 96, 97, 500, 2000)])
+@pytest.mark.parametrize("row_length", [80, 128, 4096])
+def test_every_vector_sees_what_it_sees_in_one_row(lengths, step, radius, row_length):
     proteins = items(*lengths)
-    tape = lay_out(proteins, radius=radius, empty=EMPTY)
-    rows = tape.rows(length)
-    assert rows.shape[1] == length
-    assert rows.dtype == np.uint8
-    found = unpacked(tape, window_sums(rows, radius))
-    alone = [window_sums(protein[None], radius)[0] for protein in proteins if len(protein)]
-    assert np.array_equal(found, np.concatenate(alone))
-    for protein, start, stop in zip(proteins, tape.offsets[:-1], tape.offsets[1:], strict=True):
-        assert stop - start == len(protein)
+    found, offsets = Windows(step, radius).run(proteins, row_length=row_length, positions_per_call=300)
+    expected = [Windows(step, radius)(protein[None])[0] for protein in proteins if len(protein)]
+    assert np.array_equal(found, np.concatenate(expected))
+    assert np.diff(offsets).tolist() == [-(-length // step) for length in lengths]
 
 
-def test_distributions_lie_on_a_tape_as_tokens_do():
+def test_distributions_are_cut_as_tokens_are():
     rng = np.random.default_rng(1)
-    profiles = [rng.random((length, 20)).astype(np.float32) for length in (5, 40, 1)]
-    tape = lay_out(profiles, radius=4, empty=0)
-    rows = tape.rows(16)
-    assert rows.shape[1:] == (16, 20)
-    assert rows.dtype == np.float32
-    assert np.array_equal(unpacked(tape, rows), np.concatenate(profiles))
+    profiles = [rng.random((length, 20)).astype(np.float32) for length in (5, 40, 1, 300)]
+    values, offsets = run_rows(
+        profiles, lambda rows: rows, channels=20, empty=0, step=1, radius=4, row_length=64, positions_per_call=128
+    )
+    assert np.array_equal(values, np.concatenate(profiles))
+    assert offsets.tolist() == [0, 5, 45, 46, 346]
 
 
-def test_an_empty_tape():
-    tape = lay_out([], radius=3, empty=EMPTY)
-    assert tape.offsets.tolist() == [0]
-    assert tape.rows(10).tolist() == [[EMPTY] * 10]
-    assert unpacked(tape, np.zeros((1, 10, 4), dtype=np.float32)).shape == (0, 4)
+def test_nothing():
+    network = Windows(4, 3)
+    values, offsets = network.run([], row_length=64, positions_per_call=64)
+    assert (values.shape, offsets.tolist(), network.shapes) == ((0, 7), [0], [])
 
 
-def test_rows_waste_little():
-    """Nothing is padded to its batch mates: what is computed is little more than the residues and their borders."""
-    proteins = items(*[30, 2000] * 20)
-    tape = lay_out(proteins, radius=15, empty=EMPTY)
-    residues = sum(map(len, proteins))
-    assert tape.rows(1024).size < 1.1 * residues
+def test_rows_of_one_length_go_together_as_many_as_allowed():
+    network = Windows(1, 0)
+    network.run(items(10, 40, 12, 16, 33), row_length=64, positions_per_call=40)
+    assert network.shapes == [(2, 16), (1, 16), (1, 48), (1, 48)]
+
+
+def test_little_is_padded():
+    network = Windows(4, 100)
+    proteins = items(*np.random.default_rng(5).integers(30, 2000, 200).tolist())
+    network.run(proteins, row_length=2048, positions_per_call=16384)
+    computed = sum(rows * length for rows, length in network.shapes)
+    assert computed < sum(map(len, proteins)) + MULTIPLE * len(proteins)

@@ -21,14 +21,15 @@ from photophore.hookspecs import Runtime
 from photophore.types import SequenceBatch
 from photophore_near.config import NearConfig
 from photophore_near.encoder import create_near
-from photophore_near.model import NearShape, load_network
+from photophore_near.model import load_network
+from photophore_near.shape import NearShape
 from photophore_near.training.command import train_from_file
 from photophore_near.training.config import read_config
 from photophore_near.training.loop import LoopSettings, train
 from photophore_near.training.pairs import PairSet
 
 DATA = Path(pyhmmer.__file__).parent / "tests" / "data"
-SHAPE = NearShape(width=16, blocks=1, kernel=5, dim=8)
+SHAPE = NearShape(step=2, stem=8, width=16, blocks=1, kernel=5, dim=8)
 SETTINGS = LoopSettings(
     steps=20, pairs=4, window=64, anchors_per_pair=8, warmup=2, checkpoint_every=5, threads=1, bfloat16=False
 )
@@ -44,7 +45,7 @@ proteins:
 members:
   - members.fa
 max_residues: 8000
-shape: {{width: 16, blocks: 1, kernel: 5, dim: 8}}
+shape: {{step: 2, stem: 8, width: 16, blocks: 1, kernel: 5, dim: 8}}
 loop: {{steps: 4, pairs: 3, window: 64, anchors_per_pair: 6, warmup: 1, checkpoint_every: 2, learning_rate: 1e-3,
         threads: 1, bfloat16: false}}
 """
@@ -94,7 +95,7 @@ def test_the_command_writes_weights_and_exports(finished):
     for precision in ("int8", "fp32"):
         encoder = create_near(NearConfig(weights=str(finished / "near.safetensors"), precision=precision), Runtime())
         values = encoder.encode(batch).values
-        assert values.shape == (26, 8)
+        assert values.shape == (13, 8)
         assert np.allclose(np.linalg.norm(values, axis=1), 1, atol=1e-5)
 
 
@@ -198,6 +199,7 @@ def test_relative_paths_and_defaults(tmp_path):
         (("warmup: 1", "average: 1"), r"near\.yaml: loop: average is 1\.0; give a number from 0 to below 1"),
         (("kernel: 5", "kernel: 4"), r"near\.yaml: shape: kernel is 4; give an odd number"),
         (("width: 16", "width: 0"), r"near\.yaml: shape: width is 0; give at least 1"),
+        (("step: 2", "step: 6"), r"near\.yaml: shape: step is 6; give a power of 2"),
         (("share: 0.5", "share: 0"), r"near\.yaml: proteins: share is 0\.0; give a share above 0 and at most 1"),
         (("members:\n  - members.fa", "members: members.fa"), r"members: found 'members\.fa'; give a list of files"),
         (("  - members.fa", "  - 7"), r"members: found 7; give keys and values, known are file, share, search"),

@@ -17,8 +17,8 @@ from pyhmmer.plan7 import Background, Builder, HMMFile
 
 from photophore.errors import InputError
 from photophore_near.residues import AMINO_ACIDS, BACKGROUND, PAD_TOKEN, distributions, tokens
+from photophore_near.training.contrast import contrastive_loss
 from photophore_near.training.holdout import HoldOut, choose_held_out, consensus_block, found_by
-from photophore_near.training.loop import contrastive_loss
 from photophore_near.training.pairs import Hit, PairSet, aligned_positions, assemble, find_hits, offsets_of
 from photophore_near.training.sampling import PairSampler, draw_batch
 
@@ -71,8 +71,8 @@ def toy_pairs(lengths=(100,), *, insert=0.0, delete=0.0):
     )
 
 
-def sampler(pairs, *, window=64, emitted=0.0, seed=0):
-    return PairSampler(pairs, window=window, emitted=emitted, weak_weight=3.0, seed=seed)
+def sampler(pairs, *, window=64, step=1, emitted=0.0, blur=0.0, seed=0):
+    return PairSampler(pairs, window=window, step=step, emitted=emitted, blur=blur, weak_weight=3.0, seed=seed)
 
 
 # ------------------------------------------------------------------------------------------------ alignments
@@ -182,6 +182,17 @@ def test_emission_follows_the_distribution():
     assert np.abs(np.bincount(drawn, minlength=20) / 3000 - emissions[0]).max() < 0.02
 
 
+def test_blur_lets_a_profile_emit_what_it_does_not_hold():
+    pairs = toy_pairs((3000,))
+    drawing = sampler(pairs, blur=0.5)
+    shares = []
+    for _ in range(30):
+        drawn, positions, _ = drawing._emit(pairs.emissions, pairs.transitions, 0, 3000)
+        shares.append((drawn != pairs.emissions[positions].argmax(axis=1)).mean())
+    assert min(shares) < 0.1
+    assert 0.35 < max(shares) < 0.5  # at most half is background, which now and then hits the right residue
+
+
 def test_short_items_lie_somewhere_in_the_window_with_nothing_around():
     pairs = toy_pairs((20,))
     drawing = sampler(pairs, window=64)
@@ -216,6 +227,18 @@ def test_batches_number_the_anchors_of_all_windows():
     assert np.array_equal(profile[batch.profile_rows], protein[batch.protein_rows])
 
 
+@pytest.mark.parametrize("emitted", [0.0, 1.0])
+def test_both_windows_lie_on_one_grid(emitted):
+    """With a vector every 4 positions, anchors join vectors centred on a residue and on the position it aligns with."""
+    drawing = sampler(toy_pairs((100, 80, 300), insert=0.02), window=64, step=4, emitted=emitted)
+    batch = draw_batch(drawing, pairs=40, anchors_per_pair=20)
+    assert len(batch.profile_rows) > 150
+    assert set(batch.profile_rows // 16) == set(range(40))
+    profile, protein = batch.profile[:, ::4].reshape(-1, 20), batch.protein[:, ::4].reshape(-1, 20)
+    assert np.array_equal(profile[batch.profile_rows], protein[batch.protein_rows])
+    assert np.all(profile[batch.profile_rows].sum(axis=1) == 1)
+
+
 def test_the_same_seed_draws_the_same():
     first, second, other = (
         draw_batch(sampler(toy_pairs((90,)), emitted=0.5, seed=seed), pairs=4, anchors_per_pair=3) for seed in (1, 1, 2)
@@ -229,31 +252,33 @@ def test_the_same_seed_draws_the_same():
 
 
 def slow_loss(profile, protein, profile_rows, protein_rows, scale):
-    losses, right = [], []
-    for here, there, rows, wanted in (
-        (profile, protein, profile_rows, protein_rows),
-        (protein, profile, protein_rows, profile_rows),
-    ):
-        for row, target in zip(rows, wanted, strict=True):
-            logits = [scale * float(np.dot(here[row], other)) for other in there]
-            losses.append(np.log(sum(np.exp(logits))) - logits[target])
-            right.append(int(np.argmax(logits)) == target)
-    return np.mean(losses), np.mean(right[len(profile_rows) :])
+    """The definition, in torch's own operations."""
+
+    def one_way(here, there, rows, right):
+        logits = scale * here[rows] @ there.T
+        for anchor, row in enumerate(right.tolist()):
+            logits[anchor, [(row - 1) % len(there), (row + 1) % len(there)]] = -torch.inf
+        return torch.nn.functional.cross_entropy(logits, right)
+
+    return (
+        one_way(profile, protein, profile_rows, protein_rows) + one_way(protein, profile, protein_rows, profile_rows)
+    ) / 2
 
 
-def test_the_loss_is_that_of_the_definition():
-    rng = np.random.default_rng(5)
-    profile, protein = (rng.standard_normal((40, 6)) for _ in range(2))
-    protein[:10] = profile[:10] + 0.3 * rng.standard_normal((10, 6))
-    profile, protein = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (profile, protein))
-    rows = np.arange(12)
-    loss, right = contrastive_loss(
-        *(torch.from_numpy(x) for x in (profile, protein, rows, rows)), torch.tensor(7.0, dtype=torch.float64)
+def test_the_loss_and_its_gradient_are_those_of_the_definition():
+    """More anchors than go through at a time, some of them at the ends of the vectors, some twice."""
+    torch.manual_seed(0)
+    profile, protein = (
+        torch.nn.functional.normalize(torch.randn(70, 6, dtype=torch.float64), dim=1).requires_grad_() for _ in range(2)
     )
-    expected, share = slow_loss(profile, protein, rows, rows, 7.0)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-    assert float(right) == pytest.approx(share)
-    assert 0.5 < share < 1
+    scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
+    rows = torch.cat([torch.arange(70), torch.randint(0, 70, (200,))])
+    found = contrastive_loss(profile, protein, rows, rows.flip(0), scale)
+    expected = slow_loss(profile, protein, rows, rows.flip(0), scale)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    gradients = (torch.autograd.grad(loss, (profile, protein, scale)) for loss in (found, expected))
+    for fast, slow in zip(*gradients, strict=True):
+        assert torch.allclose(fast.double(), slow, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------ held out

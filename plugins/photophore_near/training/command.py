@@ -17,7 +17,6 @@ from photophore.fasta import Record, read_fasta
 from photophore_near import residues
 from photophore_near.export import export_float, export_int8
 from photophore_near.model import load_network
-from photophore_near.packing import lay_out
 from photophore_near.training.config import Source, TrainingConfig, read_config
 from photophore_near.training.holdout import choose_held_out, consensus_block, found_by
 from photophore_near.training.loop import train
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 #: Rows of real proteins on which the int8 export measures its ranges.
-_CALIBRATION_ROWS, _ROW_LENGTH = 64, 1024
+_CALIBRATION_ROWS, _ROW_LENGTH = 150, 512
 
 
 def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
@@ -146,10 +145,9 @@ def _export(config: TrainingConfig, here: Path, weights: Path) -> None:
     export_float(network, weights.with_suffix(".fp32.onnx"))
     first = replace(config, proteins=config.proteins[:1])
     sequences = [record.sequence for record in _read_proteins(first, here, first.proteins)]
-    tape = lay_out(
-        [residues.tokens(sequence) for sequence in sequences[:400]],
-        radius=config.shape.radius,
-        empty=residues.PAD_TOKEN,
-    )
-    rows = tape.rows(_ROW_LENGTH).astype(np.uint8)[:_CALIBRATION_ROWS]
+    rows = np.full((_CALIBRATION_ROWS, _ROW_LENGTH), residues.PAD_TOKEN, dtype=np.uint8)
+    for number, sequence in enumerate(sequences[:_CALIBRATION_ROWS]):
+        part = residues.tokens(sequence)[:_ROW_LENGTH]
+        rows[number, : len(part)] = part
+    rows = rows[: len(sequences)]
     export_int8(network, rows, weights.with_suffix(".int8.onnx"))

@@ -11,7 +11,7 @@ import yaml
 
 from photophore.config import near_miss
 from photophore.errors import InputError, PhotophoreError, Problems, UsageError
-from photophore_near.model import NearShape
+from photophore_near.shape import NearShape
 from photophore_near.training.holdout import HoldOut
 from photophore_near.training.loop import LoopSettings
 

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
 from photophore.errors import ModelError
-from photophore_near.model import NearNetwork, NearShape, save_network
+from photophore_near.model import NearNetwork, save_network
+from photophore_near.shape import NearShape
+from photophore_near.training.contrast import contrastive_loss
 from photophore_near.training.pairs import PairSet
 from photophore_near.training.sampling import PairSampler, TrainingBatch, draw_batch
 
@@ -27,7 +29,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How to train; times and rates are in optimiser steps."""
+    """How to train; times and rates are in optimiser steps.
+
+    Parameters
+    ----------
+    emitted
+        Share of the pairs that the profiles emit themselves.
+    blur
+        Largest share of background that an emitting profile is mixed with, so that it emits remote relatives, too.
+    growth_penalty
+        Weight of the mean square of the last stream: only its direction counts, so nothing else keeps it from growing.
+    """
 
     steps: int = 8000
     pairs: int = 64
@@ -39,6 +51,8 @@ class LoopSettings:
     weight_decay: float = 0.01
     warmup: int = 200
     average: float = 0.999
+    blur: float = 0.3
+    growth_penalty: float = 1e-3
     checkpoint_every: int = 250
     seed: int = 1
     device: str = "cpu"
@@ -51,8 +65,9 @@ class LoopSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {lowest}")
         if not 0.0 <= self.emitted <= 1.0:
             raise ValueError(f"emitted is {self.emitted}; give a share from 0 to 1")
-        if not 0.0 <= self.average < 1.0:
-            raise ValueError(f"average is {self.average}; give a number from 0 to below 1")
+        for name in ("average", "blur"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
         for name in ("learning_rate", "weak_weight"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
@@ -66,6 +81,7 @@ _LOWEST = {
     "anchors_per_pair": 1,
     "weight_decay": 0,
     "warmup": 0,
+    "growth_penalty": 0,
     "checkpoint_every": 1,
     "seed": 0,
     "threads": 1,
@@ -75,45 +91,23 @@ _LOWEST = {
 class _Batches(IterableDataset[TrainingBatch]):
     """An endless stream of batches, the same for the same seed and first step."""
 
-    def __init__(self, path: Path, settings: LoopSettings, first_step: int) -> None:
-        self.path, self.settings, self.first_step = path, settings, first_step
+    def __init__(self, path: Path, settings: LoopSettings, step: int, first_step: int) -> None:
+        self.path, self.settings, self.step, self.first_step = path, settings, step, first_step
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         s = self.settings
         seed = int(np.random.default_rng((s.seed, self.first_step)).integers(2**31))
         sampler = PairSampler(
-            PairSet.load(self.path), window=s.window, emitted=s.emitted, weak_weight=s.weak_weight, seed=seed
+            PairSet.load(self.path),
+            window=s.window,
+            step=self.step,
+            emitted=s.emitted,
+            blur=s.blur,
+            weak_weight=s.weak_weight,
+            seed=seed,
         )
         while True:
             yield draw_batch(sampler, pairs=s.pairs, anchors_per_pair=s.anchors_per_pair)
-
-
-def contrastive_loss(
-    profile: Tensor, protein: Tensor, profile_rows: Tensor, protein_rows: Tensor, scale: Tensor
-) -> tuple[Tensor, Tensor]:
-    """InfoNCE both ways: each anchor against every position of the other side of the batch.
-
-    Parameters
-    ----------
-    profile, protein
-        ``shape=(pairs * window, dim)``: unit vectors.
-    profile_rows, protein_rows
-        ``shape=(anchors,)``: rows that belong together.
-    scale
-        Learnt inverse temperature.
-
-    Returns
-    -------
-    tuple
-        The loss, and the share of protein anchors whose nearest profile position is the right one.
-    """
-    to_protein = scale * profile[profile_rows] @ protein.T  # (anchors, positions)
-    to_profile = scale * protein[protein_rows] @ profile.T  # (anchors, positions)
-    loss = functional.cross_entropy(to_protein.float(), protein_rows) + functional.cross_entropy(
-        to_profile.float(), profile_rows
-    )
-    right = (to_profile.argmax(dim=1) == profile_rows).float().mean()
-    return loss / 2, right
 
 
 class _Trainer:
@@ -164,29 +158,31 @@ class _Trainer:
         done = (self.step - s.warmup) / max(1, s.steps - s.warmup)
         return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
-    def update(self, batch: TrainingBatch) -> tuple[float, float]:
-        """One optimiser step; returns loss and share of right nearest positions."""
+    def update(self, batch: TrainingBatch) -> float:
+        """One optimiser step; returns the loss."""
         s = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         values = torch.from_numpy(np.concatenate([batch.profile, batch.protein])).to(s.device)
         with torch.autocast(torch.device(s.device).type, torch.bfloat16, enabled=s.bfloat16):
-            vectors = self.network.embed(values).flatten(0, 1)  # (2 * pairs * window, dim)
-            profile, protein = vectors.chunk(2)
-            loss, right = contrastive_loss(
+            features = self.network.features(values)
+            vectors = functional.normalize(self.network.vectors(features).float(), dim=-1).flatten(0, 1)
+            profile, protein = vectors.chunk(2)  # (pairs * window / step, dim) each
+            contrast = contrastive_loss(
                 profile,
                 protein,
                 torch.from_numpy(batch.profile_rows).to(s.device),
                 torch.from_numpy(batch.protein_rows).to(s.device),
                 self.log_scale.exp().clamp(max=100.0),
             )
+            loss = contrast + s.growth_penalty * features.float().square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
         self._average()
-        return float(loss.detach()), float(right)
+        return float(contrast.detach())
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -205,6 +201,7 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
     Writes ``checkpoint.pt`` (resumed from when it is there), ``log.jsonl`` and ``near.safetensors`` into ``out``.
     """
     torch.set_num_threads(settings.threads)
+    torch.set_flush_denormal(True)  # the losses' smallest shares would cost most of the time
     out.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(shape, settings)
     checkpoint = out / "checkpoint.pt"
@@ -216,23 +213,24 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
         save_network(trainer.averaged, weights, {"step": str(trainer.step)})
         return weights
     loader = DataLoader(
-        _Batches(pairs, settings, trainer.step), batch_size=None, num_workers=1, prefetch_factor=4, collate_fn=_as_batch
+        _Batches(pairs, settings, shape.step, trainer.step),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=4,
+        collate_fn=_as_batch,
     )
-    started, losses, rights = time.monotonic(), [], []
+    started, losses = time.monotonic(), []
     for batch in loader:
-        loss, right = trainer.update(batch)
-        losses.append(loss)
-        rights.append(right)
+        losses.append(trainer.update(batch))
         if trainer.step % settings.checkpoint_every == 0 or trainer.step >= settings.steps:
             row = {
                 "step": trainer.step,
                 "loss": round(float(np.mean(losses)), 4),
-                "right": round(float(np.mean(rights)), 4),
                 "scale": round(float(trainer.log_scale.detach().exp()), 2),
                 "seconds": round(time.monotonic() - started, 1),
             }
             _save(trainer, checkpoint, out, row)
-            losses, rights = [], []
+            losses = []
         if trainer.step >= settings.steps:
             break
     return weights

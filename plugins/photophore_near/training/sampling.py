@@ -11,6 +11,7 @@ from photophore_near.residues import BACKGROUND, distributions
 from photophore_near.training.pairs import PairSet
 
 _TABLE = distributions()
+_BACKGROUND = BACKGROUND / BACKGROUND.sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,26 @@ class WindowPair:
 class PairSampler:
     """Draws window pairs: a share emitted by the profiles themselves, the rest real hits aligned by HMMER.
 
+    A profile that emits is first mixed with background, at random up to the share `blur`: remote relatives are like that.
+
     Real hits are drawn profile by profile (a square-root law keeps big families from taking over), weak ones more
     often, for they are what a prefilter misses.
     """
 
-    def __init__(self, pairs: PairSet, *, window: int, emitted: float, weak_weight: float, seed: int) -> None:
+    def __init__(
+        self, pairs: PairSet, *, window: int, step: int, emitted: float, blur: float, weak_weight: float, seed: int
+    ) -> None:
         self.pairs = pairs
         self.window = window
+        self.step = step
         self.emitted = emitted
+        self.blur = blur
         self.rng = np.random.default_rng(seed)
         hits_of_profile = np.bincount(pairs.hit_profile, minlength=len(pairs.names))
         weight = 1.0 / np.sqrt(hits_of_profile[pairs.hit_profile])
         weight *= np.where(pairs.hit_evalue > 1e-10, weak_weight, 1.0)
         self._hit_cdf = np.cumsum(weight) / weight.sum()
-        self._background_cdf = np.cumsum(BACKGROUND / BACKGROUND.sum())
+        self._background_cdf = np.cumsum(_BACKGROUND)
 
     def draw(self) -> WindowPair:
         """Return one pair."""
@@ -87,7 +94,8 @@ class PairSampler:
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Let the profile emit positions ``start`` to ``stop``: residues, and the aligned positions on both sides."""
         count = stop - start
-        cdf = np.cumsum(emissions[start:stop], axis=1)
+        blur = np.float32(self.blur * self.rng.random())
+        cdf = np.cumsum((1 - blur) * emissions[start:stop] + blur * _BACKGROUND, axis=1)
         cdf /= cdf[:, -1:]
         match = (cdf < self.rng.random((count, 1), dtype=np.float32)).sum(axis=1).astype(np.uint8)
         event = self.rng.random(count)
@@ -125,12 +133,13 @@ class PairSampler:
         positions: npt.NDArray[np.integer],
         residues: npt.NDArray[np.integer],
     ) -> WindowPair:
-        """Cut one window from each side at random offsets around one aligned position."""
+        """Cut one window from each side at random offsets around one aligned position, both on the same grid of vectors."""
         centre = int(self.rng.integers(len(positions)))
         profile_start = int(positions[centre]) - int(self.rng.integers(self.window))
         protein_start = int(residues[centre]) - int(self.rng.integers(self.window))
         profile_start = min(max(profile_start, min(0, len(profile) - self.window)), max(0, len(profile) - self.window))
         protein_start = min(max(protein_start, min(0, len(protein) - self.window)), max(0, len(protein) - self.window))
+        protein_start += int(residues[centre] - protein_start - positions[centre] + profile_start) % self.step
         p = positions - profile_start
         q = residues - protein_start
         inside = (p >= 0) & (p < self.window) & (q >= 0) & (q < self.window)
@@ -153,14 +162,14 @@ def _window(values: npt.NDArray[np.float32], start: int, window: int) -> npt.NDA
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Stacked window pairs and up to ``anchors`` aligned positions each, as flat row numbers.
+    """Stacked window pairs and vectors that belong together, as flat row numbers.
 
     Parameters
     ----------
     profile, protein
         ``shape=(pairs, window, 20), dtype=float32``.
     profile_rows, protein_rows
-        ``shape=(anchors,), dtype=int64``: rows of the flattened ``(pairs * window)`` positions that belong together.
+        ``shape=(anchors,), dtype=int64``: rows of the flattened ``(pairs * window / step)`` vectors that belong together.
     """
 
     profile: npt.NDArray[np.float32]
@@ -170,14 +179,18 @@ class TrainingBatch:
 
 
 def draw_batch(sampler: PairSampler, *, pairs: int, anchors_per_pair: int) -> TrainingBatch:
-    """Draw ``pairs`` window pairs and choose the anchors among their aligned positions."""
+    """Draw ``pairs`` window pairs and choose the anchors among the aligned vectors.
+
+    Vectors belong together where the residue and the position that they are centred on are aligned.
+    """
     drawn = [sampler.draw() for _ in range(pairs)]
+    step, rows = sampler.step, -(-sampler.window // sampler.step)
     profile_rows, protein_rows = [], []
     for number, pair in enumerate(drawn):
-        count = len(pair.profile_anchor)
-        chosen = sampler.rng.choice(count, size=min(anchors_per_pair, count), replace=False)
-        profile_rows.append(pair.profile_anchor[chosen] + number * sampler.window)
-        protein_rows.append(pair.protein_anchor[chosen] + number * sampler.window)
+        usable = np.flatnonzero((pair.protein_anchor % step == 0) & (pair.profile_anchor % step == 0))
+        chosen = sampler.rng.choice(usable, size=min(anchors_per_pair, len(usable)), replace=False)
+        profile_rows.append(pair.profile_anchor[chosen] // step + number * rows)
+        protein_rows.append(pair.protein_anchor[chosen] // step + number * rows)
     return TrainingBatch(
         profile=np.stack([pair.profile for pair in drawn]),
         protein=np.stack([pair.protein for pair in drawn]),
