@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 
 import pyhmmer
+
+from photophore_hmmer.subnormals import flushed
 
 
 def main() -> None:
@@ -17,15 +20,17 @@ def main() -> None:
     parser.add_argument("output")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--evalue", type=float, default=1e-3)
+    parser.add_argument("--flushed", action="store_true", help="subnormal numbers are zero, as in HMMER's own programs")
     args = parser.parse_args()
     with pyhmmer.plan7.HMMFile(args.profiles) as stream:
         profiles = list(stream)
     with pyhmmer.easel.SequenceFile(args.proteins, digital=True) as stream:
         proteins = stream.read_block()
     with open(args.output, "wb") as table:  # noqa: PTH123 - a plain script
-        searched = pyhmmer.hmmsearch(profiles, proteins, cpus=args.threads, E=args.evalue, Z=len(profiles))
-        for number, hits in enumerate(searched):
-            hits.write(table, format="domains", header=number == 0)
+        with flushed() if args.flushed else nullcontext():  # the threads that begin within inherit it
+            searched = pyhmmer.hmmsearch(profiles, proteins, cpus=args.threads, E=args.evalue, Z=len(profiles))
+            for number, hits in enumerate(searched):
+                hits.write(table, format="domains", header=number == 0)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
 from photophore_hmmer.store import AMINO, Preparer, ProfileStore
+from photophore_hmmer.subnormals import flushed
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
 #: big-endian float behind a length (4 bytes), six coordinates (8 each) and three scores (4 each).
@@ -63,7 +64,8 @@ class Searcher:
         """Return the hits of profile ``target`` among ``proteins``, whose names are their rows in the batch."""
         profile: OptimizedProfile = self._store.optimized(target, self._preparer)
         try:
-            hits = self._pipeline.search_hmm(profile, DigitalSequenceBlock(AMINO, proteins))
+            with flushed():
+                hits = self._pipeline.search_hmm(profile, DigitalSequenceBlock(AMINO, proteins))
         except Exception:
             self._pipeline = Pipeline(AMINO, **self._arguments)  # the old one stopped in the middle of a protein
             raise

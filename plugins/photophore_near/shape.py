@@ -27,10 +27,10 @@ class NearShape:
         Length of a vector.
     """
 
-    step: int = 4
+    step: int = 2
     stem: int = 64
-    width: int = 160
-    blocks: int = 6
+    width: int = 128
+    blocks: int = 5
     kernel: int = 5
     dim: int = 64
 

@@ -51,6 +51,13 @@ def test_one_for_each_family(proteins):
     assert run(proteins, "--families")[0] == [("a", 120), ("b", 200)]
 
 
+def test_nothing_that_finds_what_is_to_be_avoided(proteins, tmp_path):
+    avoided = tmp_path / "avoided.faa"
+    avoided.write_text(f">x\n{relative(random_protein(2, 200), 9)}\n>y\n{random_protein(7)}\n")
+    assert run(proteins, "--unlike", str(avoided))[0] == [("a", 120), ("a2", 120)]
+    assert run(proteins, "--unlike", str(avoided), "--families")[0] == [("a", 120)]
+
+
 def test_a_seed_shuffles(proteins):
     orders = [[name for name, _ in run(proteins, "--shuffle", str(seed))[0]] for seed in (1, 1, 2, 3, 4)]
     assert orders[0] == orders[1]

@@ -16,29 +16,49 @@ from pyhmmer.plan7 import HMM, Background, Builder, Pipeline
 from photophore.errors import PhotophoreError
 from photophore.fasta import Record, read_fasta
 
-#: What belongs to a family when only its first protein is to get a profile.
+#: A profile finds what it finds at this E-value among as many proteins as there are.
 FAMILY_EVALUE = 1e-3
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def single_profiles(records: Sequence[Record], *, families: bool) -> Iterator[HMM]:
-    """Yield a profile of each protein, named after it; with ``families``, none of those that an earlier one finds."""
+def single_profiles(records: Sequence[Record], *, families: bool, unlike: Sequence[Record] = ()) -> Iterator[HMM]:
+    """Yield a profile of each protein, named after it, but for those that find a protein of ``unlike``.
+
+    With ``families``, none of the proteins that an earlier profile finds gets one.
+    """
     alphabet = Alphabet.amino()
     builder, background = Builder(alphabet, popen=0.02, pextend=0.4), Background(alphabet)
-    left: dict[int, DigitalSequence] = {
-        number: TextSequence(name=str(number), sequence=record.sequence).digitize(alphabet)
-        for number, record in enumerate(records)
-    }
+    left, avoided = _digital(records, alphabet), _digital(unlike, alphabet)
     while left:
         number = next(iter(left))
         profile, _, _ = builder.build(left.pop(number), background)
         profile.name = records[number].id
-        yield profile
         if families:
-            hits = Pipeline(alphabet, E=FAMILY_EVALUE).search_hmm(profile, DigitalSequenceBlock(alphabet, left.values()))
-            for hit in hits:
-                left.pop(int(hit.name), None)
+            for found in _found(profile, left):
+                left.pop(found)
+        if not _found(profile, avoided):
+            yield profile
+
+
+def _digital(records: Sequence[Record], alphabet: Alphabet) -> dict[int, DigitalSequence]:
+    """Return the proteins by number, and named so."""
+    return {
+        number: TextSequence(name=str(number), sequence=record.sequence).digitize(alphabet)
+        for number, record in enumerate(records)
+    }
+
+
+def _found(profile: HMM, proteins: dict[int, DigitalSequence]) -> list[int]:
+    """Return the numbers of the proteins that ``profile`` finds."""
+    if not proteins:
+        return []
+    block = DigitalSequenceBlock(profile.alphabet, proteins.values())
+    return [int(hit.name) for hit in Pipeline(profile.alphabet, E=FAMILY_EVALUE).search_hmm(profile, block)]
+
+
+def _records(paths: Sequence[Path]) -> list[Record]:
+    return [record for record in read_fasta([str(path) for path in paths]) if isinstance(record, Record)]
 
 
 @click.command()
@@ -48,6 +68,7 @@ def single_profiles(records: Sequence[Record], *, families: bool) -> Iterator[HM
 @click.option("--shortest", type=click.IntRange(min=1), default=60, show_default=True, help="Residues of a protein.")
 @click.option("--longest", type=click.IntRange(min=1), default=1500, show_default=True, help="Residues of a protein.")
 @click.option("--shuffle", type=int, help="Take the proteins in the random order of this seed.  [default: as they come]")
+@click.option("--unlike", type=_FILE, help="Skip the proteins whose profile finds one of this FASTA file.")
 @click.option("--families", is_flag=True, help="Skip the proteins that an earlier profile finds (slow).")
 def main(
     proteins: tuple[Path, ...],
@@ -56,11 +77,13 @@ def main(
     shortest: int,
     longest: int,
     shuffle: int | None,
+    unlike: Path | None,
     families: bool,  # noqa: FBT001 - click passes options by name
 ) -> None:
     """Write a profile of each protein of FASTA files PROTEINS."""
     try:
-        records = [record for record in read_fasta([str(path) for path in proteins]) if isinstance(record, Record)]
+        records = _records(proteins)
+        avoided = _records([unlike]) if unlike else []
     except PhotophoreError as error:
         raise click.ClickException(str(error)) from error
     records = [record for record in records if shortest <= len(record.sequence) <= longest]
@@ -69,7 +92,7 @@ def main(
     beside = output.with_name(output.name + ".part")
     written = count = 0
     with beside.open("wb") as stream:
-        for profile in single_profiles(records, families=families):
+        for profile in single_profiles(records, families=families, unlike=avoided):
             profile.write(stream, binary=True)
             written += profile.M
             count += 1
