@@ -26,11 +26,12 @@ def main() -> None:
         profiles = list(stream)
     with pyhmmer.easel.SequenceFile(args.proteins, digital=True) as stream:
         proteins = stream.read_block()
-    with open(args.output, "wb") as table:  # noqa: PTH123 - a plain script
-        with flushed() if args.flushed else nullcontext():  # the threads that begin within inherit it
-            searched = pyhmmer.hmmsearch(profiles, proteins, cpus=args.threads, E=args.evalue, Z=len(profiles))
-            for number, hits in enumerate(searched):
-                hits.write(table, format="domains", header=number == 0)
+    flushing = flushed() if args.flushed else nullcontext()
+    with open(args.output, "wb") as table, flushing:  # noqa: PTH123 - a plain script
+        # The threads that begin here inherit what the block sets.
+        searched = pyhmmer.hmmsearch(profiles, proteins, cpus=args.threads, E=args.evalue, Z=len(profiles))
+        for number, hits in enumerate(searched):
+            hits.write(table, format="domains", header=number == 0)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ _LEVELS = 127.0
 _SMALL = 16
 #: Vectors are assigned to lists in blocks of this size, so that the scores against all lists fit the cache.
 _ASSIGNED = 2048
+#: Products of vectors and rows of a list that are looked at together.
+_PRODUCTS = 1 << 19
 #: Columns of a group whose best is looked at first.
 _GROUPED = 16
 
@@ -217,7 +219,9 @@ class _Search:
             if not len(vectors) or begin == end:
                 return np.empty(0, np.int64)
             codes = self.lists.codes[begin:end].astype(np.float32)
-            return look(vectors, int(begin), self.vectors[vectors] @ codes.T)  # (vectors, rows of the list)
+            # Pieces whose products fit the cache: written to memory and read back, they would cost twice the time.
+            pieces = np.array_split(vectors, max(1, len(vectors) * len(codes) // _PRODUCTS))
+            return np.concatenate([look(piece, int(begin), self.vectors[piece] @ codes.T) for piece in pieces])
 
         yield from self.pool.map(work, range(len(self.lists.centroids)))
 

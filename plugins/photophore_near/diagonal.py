@@ -37,8 +37,8 @@ class DiagonalConfig:
     """Options of `Diagonal`."""
 
     pairs: float = field(
-        default=0.05,
-        metadata={"help": "share of the (protein, profile) pairs of background proteins that pass: 0.05 is 1 in 20"},
+        default=0.1,
+        metadata={"help": "share of the (protein, profile) pairs of background proteins that pass: 0.1 is 1 in 10"},
     )
     threshold: float = field(
         default=0.0, metadata={"help": "lowest score of a candidate, instead of the one that `pairs` stands for"}
