@@ -104,7 +104,7 @@ def report(args, proteins, chain, chosen, truth, scored, store) -> None:  # noqa
     print("# seconds: " + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items()))
     print(
         "| share of pairs | after the ungapped filter | "
-        + " | ".join(f"{low:g} < E <= {high:g}" for low, high in BINS)
+        + " | ".join(f"{low:g} < E <= {high:g}" if low > 0 else f"E <= {high:g}" for low, high in BINS)
         + " |"
     )
     print("|---" * (len(BINS) + 2) + "|")

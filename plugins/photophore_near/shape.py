@@ -18,7 +18,7 @@ class NearShape:
     Parameters
     ----------
     step
-        Positions between two vectors, a power of 2: as many convolutions of stride 2 come before the blocks.
+        Positions between two vectors, a power of 2 up to 16: as many convolutions of stride 2 come before the blocks.
     stem
         Channels of the first layer; every convolution of stride 2 but the last doubles them, the last goes to `width`.
     width, blocks, kernel
@@ -42,8 +42,8 @@ class NearShape:
             raise ValueError(
                 f"kernel is {self.kernel}; give an odd number, so that a residue sees as far to both sides"
             )
-        if self.step & (self.step - 1):
-            raise ValueError(f"step is {self.step}; give a power of 2")
+        if self.step not in (1, 2, 4, 8, 16):
+            raise ValueError(f"step is {self.step}; give 1, 2, 4, 8 or 16")
 
     @property
     def channels(self) -> tuple[int, ...]:
