@@ -9,7 +9,6 @@ The switch is a bit of the processor's floating-point environment, which the C l
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import platform
 import struct
 from collections.abc import Iterator
@@ -27,10 +26,10 @@ def _library() -> Any:
     if platform.system() != "Linux" or platform.machine() not in _CONTROL:
         return None
     try:
-        library = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
-        return library if hasattr(library, "fegetenv") and hasattr(library, "fesetenv") else None
-    except OSError:
-        return None
+        library = ctypes.CDLL("libm.so.6")
+    except OSError:  # a C library that holds its mathematics itself
+        library = ctypes.CDLL(None)
+    return library if hasattr(library, "fegetenv") and hasattr(library, "fesetenv") else None
 
 
 _LIBM = _library()
