@@ -55,9 +55,19 @@ class CountedBytes(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file, but leave standard input open."""
-        if not self.closed and self._raw is not sys.stdin.buffer:
+        if not self.closed and self._raw is not _standard_input():
             self._raw.close()
         super().close()
+
+
+def _standard_input() -> BinaryIO:
+    """Return standard input without its buffer.
+
+    A thread that waits for a pipe would hold the lock of the buffer, and Python, which closes the buffer when it ends,
+    would abort instead of ending.
+    """
+    buffer = sys.stdin.buffer
+    return cast("BinaryIO", getattr(buffer, "raw", buffer))
 
 
 def source_name(path: str | Path) -> str:
@@ -109,10 +119,10 @@ def open_input(path: str | Path) -> Iterator[tuple[CountedBytes, BinaryIO]]:
     name = source_name(path)
     file = Path(resolve_input(str(path)))
     try:
-        raw = sys.stdin.buffer if str(path) == STDIN else file.open("rb", buffering=0)
+        raw = _standard_input() if str(path) == STDIN else file.open("rb", buffering=0)
     except OSError as error:
         raise InputError(f"{name}: cannot be opened: {error.strerror}; check the path and its permissions") from error
-    counted = CountedBytes(cast("BinaryIO", raw))
+    counted = CountedBytes(raw)
     try:
         yield counted, _decompressed(counted, name)
     except _decoder_errors() as error:

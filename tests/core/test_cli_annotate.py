@@ -146,6 +146,7 @@ def test_a_signal_leaves_nothing(site: Site, toys: Path, number: signal.Signals,
                 break
             time.sleep(0.05)
         assert [path.name[:9] for path in (toys / "out").iterdir()] == [".partial-"]
+        time.sleep(0.3)  # until the reader has taken everything and waits for more
         process.send_signal(number)
         assert process.wait(timeout=30) == code
         assert b"Traceback" not in process.stderr.read()
