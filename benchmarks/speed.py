@@ -49,7 +49,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for positions in args.positions:
         for _ in range(args.repeats):
-            time_once(args, positions, fasta)
+            time_once(args, positions, fasta, len(proteins))
 
 
 def cut_profiles(args: argparse.Namespace) -> None:
@@ -81,7 +81,7 @@ def cut_profiles(args: argparse.Namespace) -> None:
         subprocess.run([*command, *settings, *args.build_args], check=True, stdout=subprocess.DEVNULL)
 
 
-def time_once(args: argparse.Namespace, positions: int, fasta: Path) -> None:
+def time_once(args: argparse.Namespace, positions: int, fasta: Path, proteins: int) -> None:
     """Time both programs once, one after the other, and print a row."""
     threads = ("--threads", str(args.threads))
     profiles = args.work / f"speed{positions}.h3m"
@@ -113,13 +113,11 @@ def time_once(args: argparse.Namespace, positions: int, fasta: Path) -> None:
     stages = json.loads((out / "run.json").read_text())["seconds"]
     theirs, own = domain_rows(args.work / "peer.tbl"), domain_rows(out / "hits.domtblout")
     both = theirs.keys() & own.keys()
-    wanted = reported_pairs(args.work / "peer.tbl")
-    with (out / "annotations.tsv").open() as stream:
-        found = {(line[0], line[3]) for line in (row.split("\t") for row in stream)}
+    wanted, found = ({row[:2] for row in rows} for rows in (theirs, own))  # protein and profile
     shown = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.items())
     print(
         f"| {manifest['positions']:,} | {manifest['targets']:,} | {peer:.1f} | {ours:.1f} | {peer / ours:.1f} | "
-        f"{len(wanted) / count_records(fasta):.2f} | {100 * len(wanted & found) / max(1, len(wanted)):.1f} % | "
+        f"{len(wanted) / proteins:.2f} | {100 * len(wanted & found) / max(1, len(wanted)):.1f} % | "
         f"{sum(theirs[row] != own[row] for row in both)} of {len(both):,} | {shown} |",
         flush=True,
     )
@@ -137,19 +135,6 @@ def domain_rows(table: Path) -> dict[tuple[str, ...], tuple[str, ...]]:
                 word = line.split()
                 rows[*sorted((word[0], word[3])), *word[15:19]] = (*word[6:9], *word[12:15], *word[19:22])
     return rows
-
-
-def reported_pairs(table: Path) -> set[tuple[str, str]]:
-    """Return (protein, profile) of every row of HMMER's domain table."""
-    with table.open() as stream:
-        rows = (line.split(maxsplit=4) for line in stream if not line.startswith("#"))
-        return {(row[0], row[3]) for row in rows}
-
-
-def count_records(fasta: Path) -> int:
-    """Return how many proteins ``fasta`` holds."""
-    with fasta.open() as stream:
-        return sum(line.startswith(">") for line in stream)
 
 
 def timed(command: list[str]) -> float:

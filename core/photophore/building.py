@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from photophore.background import background_batches
-from photophore.chain import Search, check_embeddings, check_profiles
+from photophore.chain import Search, check_embeddings, check_profiles, item_lengths
 from photophore.database import TARGETS_FILE, Database, write_targets_file
 from photophore.errors import DatabaseError, InputError, PhotophoreError, PluginError, Problems
 from photophore.hookspecs import Encoder, EncoderSpec, Runtime, TargetSource
@@ -146,7 +145,7 @@ def _partial(folder: Path) -> Iterator[Path]:
 
 def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceBatch, progress: Progress) -> Embeddings:
     """Encode the targets in pieces of about `ENCODED_ROWS` positions."""
-    positions = _positions(items)
+    positions = item_lengths(items)
     ends = np.cumsum(positions)
     values: np.ndarray[Any, Any] = np.empty((0, 0))
     informativeness: np.ndarray[Any, Any] | None = None
@@ -171,13 +170,6 @@ def _encode(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceB
         start = stop
     progress.end()
     return Embeddings(tuple(items.ids), values, offsets, spec.name, encoder.digest, informativeness, step)
-
-
-def _positions(items: ProfileBatch | SequenceBatch) -> npt.NDArray[np.int64]:
-    """Return the length of each target."""
-    if isinstance(items, ProfileBatch):
-        return np.diff(items.offsets)
-    return np.fromiter(map(len, items.sequences), dtype=np.int64, count=len(items))
 
 
 def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | SequenceBatch, rows: range) -> Embeddings:
@@ -234,7 +226,7 @@ def _write_manifest(
             for kind, link in links.items()
         },
         targets=len(targets),
-        positions=int(_positions(source.items).sum()),
+        positions=int(item_lengths(source.items).sum()),
         vectors=int(targets.offsets[-1]),
         sources=tuple(path.name for path in sources),
         checksums={name: file_digest(path) for name, path in files.items()},

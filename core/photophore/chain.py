@@ -110,10 +110,7 @@ def check_embeddings(
             f"not {spec.name!r} {digest[:12]!r}; this is a fault of the plugin"
         )
     rows = np.diff(embeddings.offsets)
-    if isinstance(batch, ProfileBatch):
-        wanted = np.diff(batch.offsets)
-    else:
-        wanted = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
+    wanted = item_lengths(batch)
     wanted = -(-wanted // embeddings.step) if spec.per_residue else np.ones_like(wanted)
     if not np.array_equal(rows, wanted):
         item = int(np.flatnonzero(rows != wanted)[0])
@@ -127,6 +124,13 @@ def check_embeddings(
             f"{stage}: the vector of {batch.ids[item]!r} at residue {(row - int(embeddings.offsets[item])) * embeddings.step + 1} "
             "is not finite; check the weights (photophore models verify)"
         )
+
+
+def item_lengths(batch: SequenceBatch | ProfileBatch) -> npt.NDArray[np.int64]:
+    """Return the residues or positions of each item."""
+    if isinstance(batch, ProfileBatch):
+        return np.diff(batch.offsets)
+    return np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
 
 
 def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, stage: str) -> None:
