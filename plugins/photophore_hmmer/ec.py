@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-_NUMBER = r"[1-7](?:\.(?:n?\d+|-)){3}"
+from photophore.ec import EC_PATTERN
+
 #: ``EC 1.2.3.4``, ``EC:1.2.3.4``, ``[EC:1.2.3.4 2.3.4.-]``, ``(EC 1.2.3.4, EC 2.3.4.5)``.
-_LISTS = re.compile(rf"\bEC(?:\s+|\s*[:=]\s*){_NUMBER}(?:[\s,;/]+(?:EC\s*[:=]?\s*)?{_NUMBER})*")
-_NUMBERS = re.compile(_NUMBER)
+_LISTS = re.compile(rf"\bEC(?:\s+|\s*[:=]\s*){EC_PATTERN}(?:[\s,;/]+(?:EC\s*[:=]?\s*)?{EC_PATTERN})*")
+_NUMBERS = re.compile(EC_PATTERN)
 
 
 def ec_numbers(description: str) -> tuple[str, ...]:
