@@ -83,7 +83,7 @@ class OnnxNetwork:
         self._precision = precision
         self._threads = runtime.threads
         self._distributions = distributions()  # (tokens, 20)
-        self._sessions: dict[str, Any] = {precision: _open_session(model.graph(precision), runtime.threads)}
+        self._sessions: dict[str, Any] = {precision: open_session(model.graph(precision), runtime.threads)}
 
     def tokens(self, sequence: str) -> npt.NDArray[np.uint8]:
         """Return the token of each residue of ``sequence``."""
@@ -106,12 +106,13 @@ class OnnxNetwork:
         self, precision: str, outputs: list[str], name: str, rows: npt.NDArray[Any]
     ) -> list[npt.NDArray[np.float32]]:
         if precision not in self._sessions:
-            self._sessions[precision] = _open_session(self._model.graph(precision), self._threads)
+            self._sessions[precision] = open_session(self._model.graph(precision), self._threads)
         result: list[npt.NDArray[np.float32]] = self._sessions[precision].run(outputs, {name: rows})
         return result
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
+    """Open an exported network; `ModelError` where it is missing or cannot be read."""
     if not path.is_file():
         raise ModelError(f"{path}: missing; export the weights again")
     options = onnxruntime.SessionOptions()

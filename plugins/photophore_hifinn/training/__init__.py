@@ -1,0 +1,1 @@
+"""``photophore train hifinn``."""
