@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 #: Links of each method by kind; the first is what ``db build`` uses unless told otherwise.
 METHODS: Mapping[str, Mapping[str, str]] = {
     "near-hmmer": {"encoder": "near", "index": "ivf-lists", "aggregator": "diagonal", "annotator": "hmmer"},
+    "hifinn": {"encoder": "hifinn", "index": "flat", "aggregator": "label-density", "annotator": "hifinn"},
 }
+
+#: Options that belong to a method: for its links, unless the user sets others or takes another link.
+METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"hifinn": {"index": {"k": 20}}}
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,11 @@ def json_ready(value: Any) -> Any:
 
 
 def method_links(method: str) -> Links:
-    """Return the links of a method."""
+    """Return the links of a method, with the options that belong to it."""
     if method not in METHODS:
         raise UsageError(f"--method {method}: there is no such method; choose one of {', '.join(METHODS)}")
-    return {kind: LinkChoice(name) for kind, name in METHODS[method].items()}
+    options = METHOD_OPTIONS.get(method, {})
+    return {kind: LinkChoice(name, options.get(kind, {})) for kind, name in METHODS[method].items()}
 
 
 def method_name(links: Mapping[str, Link]) -> str:

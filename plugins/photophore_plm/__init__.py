@@ -1,0 +1,1 @@
+"""Protein language models as encoders: ESM-2."""
