@@ -81,9 +81,9 @@ def read_labelled(name: str) -> Labelled:
     return Labelled(ids, ecs, {row[0]: row[2] for row in rows})
 
 
-def phmmer_hits(name: str, queries: Labelled, lookup: Labelled) -> Hits:
+def phmmer_hits(name: str, queries: Labelled, lookup: Labelled, *, work: Path = WORK) -> Hits:
     """Return the `KEPT` best hits of each query by phmmer's bit score, searched now where no table is kept."""
-    path = WORK / f"phmmer-{name}-{queries.digest()}-{lookup.digest()}.tsv"
+    path = work / f"phmmer-{name}-{queries.digest()}-{lookup.digest()}.tsv"
     if not path.is_file():
         _search_phmmer(queries, lookup, path)
     return _read_hits(path, queries)
@@ -92,7 +92,7 @@ def phmmer_hits(name: str, queries: Labelled, lookup: Labelled) -> Hits:
 def _search_phmmer(queries: Labelled, lookup: Labelled, path: Path) -> None:
     """Write the table of hits, going on after the last query that an earlier run has finished."""
     partial = path.with_suffix(".partial")
-    WORK.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = _finished(partial)
     left = [name for name in queries.ids if name not in done]
     start = time.perf_counter()
@@ -136,22 +136,22 @@ def _phmmer(names: Sequence[str], queries: Labelled, lookup: Labelled) -> Iterat
         yield found.query.name, hits[:KEPT]
 
 
-def diamond_hits(name: str, queries: Labelled, lookup: Labelled, *, threads: int = 2) -> Hits:
+def diamond_hits(name: str, queries: Labelled, lookup: Labelled, *, work: Path = WORK, threads: int = 2) -> Hits:
     """Return the hits of ``diamond blastp --ultra-sensitive -e 1e-3`` in its own order, best first."""
-    path = WORK / f"diamond-{name}-{queries.digest()}-{lookup.digest()}.tsv"
+    path = work / f"diamond-{name}-{queries.digest()}-{lookup.digest()}.tsv"
     if not path.is_file():
-        WORK.mkdir(parents=True, exist_ok=True)
-        database, fasta = diamond_database(lookup, threads=threads), path.with_suffix(".faa")
+        database, fasta = diamond_database(lookup, work=work, threads=threads), path.with_suffix(".faa")
         queries.write_fasta(fasta)
         run_diamond(database, fasta, path.with_suffix(".partial"), threads=threads)
         path.with_suffix(".partial").rename(path)
     return _read_hits(path, queries)
 
 
-def diamond_database(lookup: Labelled, *, threads: int) -> Path:
+def diamond_database(lookup: Labelled, *, work: Path, threads: int) -> Path:
     """Return DIAMOND's database of the look-up set, made where it is missing."""
-    path = WORK / f"lookup-{lookup.digest()}.dmnd"
+    path = work / f"lookup-{lookup.digest()}.dmnd"
     if not path.is_file():
+        work.mkdir(parents=True, exist_ok=True)
         fasta = path.with_suffix(".faa")
         lookup.write_fasta(fasta)
         subprocess.run(
