@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from photophore.testing import AggregatorConformance
+from photophore_hifinn import plugin as hifinn
 from photophore_near.plugin import photophore_aggregators
 
 SPECS = {spec.name: spec for spec in photophore_aggregators()}
@@ -23,3 +24,15 @@ class TestDiagonal(AggregatorConformance):
     @classmethod
     def spec(cls):
         return SPECS["diagonal"]
+
+
+class TestLabelDensity(AggregatorConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return hifinn.photophore_aggregators()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"temperature": 0.1}  # that of one vector a protein lets the many of these samples underflow

@@ -9,7 +9,9 @@ import pytest
 
 from photophore.hookspecs import AnnotatorSpec
 from photophore.testing import AnnotatorConformance
+from photophore.testing.samples import random_proteins
 from photophore.types import SequenceBatch
+from photophore_hifinn import plugin as hifinn
 from photophore_hmmer.plugin import photophore_annotators
 
 SPECS: dict[str, AnnotatorSpec] = {spec.name: spec for spec in photophore_annotators()}
@@ -59,3 +61,24 @@ def _proteins(path: Path, hits: set[str]) -> SequenceBatch:
         descriptions=("",) * len(chosen),
         sources=tuple(f"{path.name}:{number}" for number in range(len(chosen))),
     )
+
+
+class TestHifinn(AnnotatorConformance):
+    names_targets = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return hifinn.photophore_annotators()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sources(cls, tmp_path_factory):
+        path = tmp_path_factory.mktemp("lookup") / "lookup.tsv"
+        path.write_text("id\tec\tsequence\nt1\t2.7.1.1;1.1.1.-\tMKVL\nt2\t\tMAAA\nt3\t2.7.1.1\tMCCC\n")
+        return [path]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls):
+        return random_proteins(12, 1, 40)

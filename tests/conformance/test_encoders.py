@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from photophore.testing import EncoderConformance
+from photophore_hifinn import plugin as hifinn
 from photophore_near.encoder import WEIGHTS_FOLDER
 from photophore_near.plugin import photophore_encoders
+from photophore_plm import plugin as plm
 
 SPECS = {spec.name: spec for spec in photophore_encoders()}
 
@@ -73,3 +75,53 @@ class TestNearUpstream(NearConformance):
         path = tmp_path_factory.mktemp("weights") / "upstream.npz"
         np.savez(path, **tensors)
         return {"weights": str(path), "row_length": 256, "positions_per_call": 700}
+
+
+class TestEsm2(EncoderConformance):
+    longest = 1500
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return plm.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        return {"weights": str(_small_esm2(tmp_path_factory.mktemp("weights")))}
+
+
+class TestEsm2InPaddedGroups(TestEsm2):
+    tolerance = 1e-5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        return {"weights": str(_small_esm2(tmp_path_factory.mktemp("weights"))), "residues_per_call": 700}
+
+
+class TestHifinnUpstream(EncoderConformance):
+    tolerance = 1e-6  # the attention of the head is shared out among the threads
+    longest = 1500
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return hifinn.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("weights")
+        esm2 = _small_esm2(folder)
+        from tests.plugins.plm_cases import head_tensors, save_head
+
+        return {"weights": str(save_head(head_tensors(), folder / "hifinn.ckpt")), "esm2": str(esm2)}
+
+
+def _small_esm2(folder):
+    pytest.importorskip("torch")
+    pytest.importorskip("esm")
+    from tests.plugins.plm_cases import esm2_network, save_esm2
+
+    return save_esm2(esm2_network(), folder / "esm2_small.pt")

@@ -156,7 +156,9 @@ def test_profiles_are_refused(checkpoint):
 
 
 def test_without_weights():
-    with pytest.raises(UsageError, match="encoder esm2 brings no weights; name a checkpoint of fair-esm, such as --set"):
+    with pytest.raises(
+        UsageError, match="encoder esm2 brings no weights; name a checkpoint of fair-esm, such as --set"
+    ):
         open_esm2("")
 
 
@@ -168,7 +170,9 @@ def test_a_layer_that_is_not_there(checkpoint):
 def test_a_file_that_is_no_checkpoint(tmp_path):
     path = tmp_path / "page.pt"
     path.write_text("<html>not found</html>")
-    with pytest.raises(ModelError, match=r"page.pt: not a checkpoint that can be read safely \(.+\); check the download"):
+    with pytest.raises(
+        ModelError, match=r"page.pt: not a checkpoint that can be read safely \(.+\); check the download"
+    ):
         open_esm2(path)
 
 

@@ -80,7 +80,7 @@ def test_the_cut_off_drops_candidates_but_not_their_part_of_the_sum():
 
 
 def test_far_neighbours_underflow_to_nothing_and_never_to_nan():
-    candidates = aggregate(found([-0.9, -0.95, -1.0, -1.0, -1.0, -1.0]), max_distance=2.0)
+    candidates = aggregate(found([-0.1, -0.95, -1.0, -1.0, -1.0, -1.0]), max_distance=2.0)
     assert candidates.scores.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
@@ -135,7 +135,9 @@ def test_scores_that_are_no_shares_are_scaled():
 
 def test_labels_of_another_build():
     other = TargetTable(NAMES[::-1], TARGETS.offsets)
-    with pytest.raises(DatabaseError, match="the index has 6 targets and the annotator EC numbers of 6 proteins, or their"):
+    with pytest.raises(
+        DatabaseError, match="the index has 6 targets and the annotator EC numbers of 6 proteins, or their"
+    ):
         HifinnAnnotator(TABLE, other, HifinnAnnotatorConfig())
 
 

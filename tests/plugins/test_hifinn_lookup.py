@@ -79,10 +79,16 @@ def test_targets_and_facts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("\n \n", "x.tsv: the file is empty; give a tab-separated table with the columns id, ec and sequence, or FASTA"),
+        (
+            "\n \n",
+            "x.tsv: the file is empty; give a tab-separated table with the columns id, ec and sequence, or FASTA",
+        ),
         ("id,ec,sequence\n", "x.tsv:1: the header has no column 'id' (it has: id,ec,sequence); give a tab-separated"),
         ("id\tsequence\np1\tMK\n", "x.tsv:1: the header has no column 'ec' (it has: id, sequence); give"),
-        ("id\tec\tsequence\np1\t1.1.1.1\n", "x.tsv:2: has 2 cells, the header has 3; write every cell, also an empty one"),
+        (
+            "id\tec\tsequence\np1\t1.1.1.1\n",
+            "x.tsv:2: has 2 cells, the header has 3; write every cell, also an empty one",
+        ),
         ("id\tec\tsequence\n\t1.1.1.1\tMK\n", "x.tsv:2: the protein has no id; write one"),
         ("id\tec\tsequence\np1\t1.1.1.1\t\n", "x.tsv:2: 'p1' has no residues; remove the row"),
         ("id\tec\tsequence\np1\t1.1.1.1\tMK-V\n", "x.tsv:2: 'p1' has '-' at residue 3; only the letters"),
@@ -117,11 +123,17 @@ def damaged(folder, **arrays):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"schema": np.array(2)}, "the EC numbers are stored in schema 2, this version reads 1; build the database again"),
+        (
+            {"schema": np.array(2)},
+            "the EC numbers are stored in schema 2, this version reads 1; build the database again",
+        ),
         ({"offsets": np.array([0, 2, 1, 3])}, "(its offsets do not fit its labels); the database is damaged: run"),
         ({"offsets": np.array([], dtype=np.int64)}, "(its offsets do not fit its labels)"),
         ({"labels": np.array([0, 1, 7], dtype=np.int32)}, "(a label is not one of its 3 EC numbers)"),
-        ({"ecs": np.array(["1.1.1.1", "x", "2.2.2.2"])}, "cannot be read as a table of EC numbers ('x' is no EC number"),
+        (
+            {"ecs": np.array(["1.1.1.1", "x", "2.2.2.2"])},
+            "cannot be read as a table of EC numbers ('x' is no EC number",
+        ),
     ],
 )
 def test_a_damaged_table(tmp_path, arrays, message):

@@ -58,12 +58,14 @@ def build(
     quiet: bool,
     **names: str | None,
 ) -> None:
-    """Build a database of profile HMMs, or of whatever else the annotator reads.
+    """Build a database of profile HMMs, of proteins with EC numbers, or of whatever else the annotator reads.
 
-    SOURCES are HMMER3 profiles, text (also compressed) or pressed.
+    SOURCES are HMMER3 profiles, text (also compressed) or pressed; for --method hifinn proteins with EC numbers, a table
+    with the columns id, ec and sequence, or FASTA with EC=... in the headers.
 
     \b
     photophore db build Pfam-A.hmm -o pfam
+    photophore db build --method hifinn lookup.tsv -o ec
     photophore db build a.hmm b.hmm -o mine --index hnsw --set index.m=48
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from photophore.building import BuildOptions
