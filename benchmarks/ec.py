@@ -165,27 +165,31 @@ def speed(args: argparse.Namespace) -> None:
 def calibration(args: argparse.Namespace) -> None:
     """Print, for each promised false discovery rate, what was measured."""
     sets = {name: read_labelled(name) for name in PROMISES}
-    enzymes = sum(len(proteins.ids) for name, proteins in sets.items() if name != NEGATIVES)
     print(
         "| --fdr | measured | full ECs alone | of val30 | of val50 | without val50 | wrong of rows | enzymes with a row | ECE |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for promised in args.fdr:
         rows = annotated(args, sets, f"--fdr {promised:g} {args.settings_lines[0]}".strip())
-        right = [is_right(row, sets) for row in rows]
-        parts = (
-            list(rows),
-            [row for row in rows if row.ec.is_full],
-            *([row for row in rows if row.set == name] for name in ("val30", "val50")),
-            [row for row in rows if row.set != "val50"],
-        )
-        rates = [false_discovery_rate(*promises(part, sets)) for part in parts]
-        reached = len({(row.set, row.protein) for row in rows if row.set != NEGATIVES})
-        print(
-            f"| {promised:g} | {' | '.join(f'{rate:.3f}' for rate in rates)} | {right.count(False)} of {len(rows):,} | "
-            f"{100 * reached / enzymes:.1f} % | {expected_calibration_error(*promises(rows, sets)):.3f} |",
-            flush=True,
-        )
+        print(promise_row(promised, rows, sets), flush=True)
+
+
+def promise_row(promised: float, rows: Sequence[Row], sets: Mapping[str, Labelled]) -> str:
+    """Return what came of a promised false discovery rate, as a row of the table."""
+    parts = (
+        rows,
+        [row for row in rows if row.ec.is_full],
+        *([row for row in rows if row.set == name] for name in ("val30", "val50")),
+        [row for row in rows if row.set != "val50"],
+    )
+    rates = " | ".join(f"{false_discovery_rate(*promises(part, sets)):.3f}" for part in parts)
+    confidence, right = promises(rows, sets)
+    enzymes = sum(len(proteins.ids) for name, proteins in sets.items() if name != NEGATIVES)
+    reached = len({(row.set, row.protein) for row in rows if row.set != NEGATIVES})
+    return (
+        f"| {promised:g} | {rates} | {right.count(False)} of {len(rows):,} | {100 * reached / enzymes:.1f} % | "
+        f"{expected_calibration_error(confidence, right):.3f} |"
+    )
 
 
 def promises(rows: Sequence[Row], sets: Mapping[str, Labelled]) -> tuple[list[float], list[bool]]:

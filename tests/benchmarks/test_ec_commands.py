@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from pathlib import Path
 
 import ec as command
 import ec_peers
 import pytest
+from ec_cases import write_table
 from ec_peers import Hit, Labelled, diamond_hits, phmmer_hits, read_labelled
 from ec_votes import choose_share, every_ec, vote, voted
 
@@ -49,34 +49,13 @@ def test_the_share_is_chosen_on_the_validation_sets() -> None:
     assert choose_share(hits, truth, ECS, 5, "f1") == 0.02
 
 
-def write_table(folder: Path, name: str, rows: list[tuple[str, str, str]]) -> None:
-    lines = ["id\tec\tsequence", *("\t".join(row) for row in rows)]
-    (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def small(tmp_path, monkeypatch) -> Path:
-    """Folder with a look-up set of two proteins of the real one's kind, and a set of queries."""
-    alcohol = "MSIPETQKGVIFYESHGKLEYKDIPVPKPKANELLINVKYSGVCHTDLHAWHGDWPLPVKLPLVGGHEGAGVVVGMGENVKGWKIGDYAGIKWLNGSCMACEYCELGNESNCPHADLSGYTHDGSFQQYATADAVQAAHIPQGTDLAQVAPILCAGITVYKALKSANLMAGHW"
-    kinase = "MVHLGPKKPQARKGSMADVPKELMDEIHQLEDMFTVDSETLRKVVKHFIDELNKGLTKKGGNIPMIPGWVMEFPTGKESGNYLAIDLGGTNLRVVLVKLSGNHTFDTTQSKYKLPHDMRTTKHQEELWSFIADSLKDFMVEQELLNTKDTLPLGFTFSYPASQNKINEGILQRWTKGFDIPNVEGHDVVPLLQNEISKRELPIEIVALINDTVGTLIASYYTDPETKMGVIFGTGVNGAFYDVVSDIEKLEGKLADDIPSNSPMAINCEYGSFDNEHLVLPRTKYDVAVDEQSPRPGQQAFEKMTSGYYLGELLRLVLLELNEKGLMLKDQDLSKLKQPYIMDTSYPARIEDDPFENLEDTDDIFQKDFGVKTTLPERKLIRRLCELIGTRAARLAVCGIAAICQKRGYKTGHIAADGSVYNKYPGFKEAAAKGLRDIYGWTGDASKDPITIVPAEDGSGAGAAVIAALSEKRIAEGKSLGIIGA"
-    (tmp_path / "ec").mkdir()
-    write_table(tmp_path / "ec", "train", [("ADH", "1.1.1.1", alcohol), ("HXK", "2.7.1.1;2.7.1.2", kinase)])
-    write_table(
-        tmp_path / "ec",
-        "price149",
-        [("q1", "2.7.1.1", kinase[20:300]), ("q2", "", "MKKLLPTAAAGLLLLAAQPAMA"), ("q3", "1.1.1.1", alcohol[5:160])],
-    )
-    monkeypatch.setattr(ec_peers, "shared", lambda: tmp_path)
-    return tmp_path
-
-
 def test_reading_a_set(small) -> None:
     queries = read_labelled("price149")
     assert queries.ids == ("q1", "q2", "q3")
     assert queries.ecs == {"q1": {"2.7.1.1"}, "q2": frozenset(), "q3": {"1.1.1.1"}}
     with pytest.raises(SystemExit, match="holds no val30.tsv or val30.tsv.xz"):
         read_labelled("val30")
-    write_table(small / "ec", "val50", [("a", "", "MK"), ("a", "", "MK")])
+    write_table(small / "data" / "ec", "val50", [("a", "", "MK"), ("a", "", "MK")])
     with pytest.raises(SystemExit, match="val50.tsv: 1 names repeat"):
         read_labelled("val50")
 
@@ -166,3 +145,24 @@ def test_the_peers_table(small, monkeypatch, capsys) -> None:
     assert "price149 (3 proteins)" in printed
     assert "| phmmer, best hit | 0.750 / 1.000 / 0.833 | " not in printed  # a class nobody carries weighs nothing
     assert "| phmmer, best hit | 1.000 / 1.000 / 1.000 | 0.556 | 0.800 | 1.00 | 66.7 % |" in printed
+
+
+def test_a_row_of_the_calibration_table() -> None:
+    truth = {"val30": ("1.1.1.1", "2.7.1.1"), "val50": ("3.1.1.1",), "nonenzyme_val": ("",)}
+    sets = {
+        name: Labelled(
+            tuple(map(str, range(len(ecs)))), {str(n): frozenset(filter(None, [ec])) for n, ec in enumerate(ecs)}, {}
+        )
+        for name, ecs in truth.items()
+    }
+    given = [("val30", "0", "1.1.1.1", 0.9), ("val30", "1", "2.7.-.-", 0.8), ("val50", "0", "3.1.1.2", 0.6)]
+    rows = [command.Row(name, protein, parse_ec(ec), value) for name, protein, ec, value in given]
+    rows.append(command.Row("nonenzyme_val", "0", parse_ec("3.1.1.1"), 0.1))
+    # gaps of the four bins: 0.1, 0.2, 0.6, 0.1
+    assert command.promise_row(0.05, rows, sets) == (
+        "| 0.05 | 0.500 | 0.667 | 0.000 | 1.000 | 0.333 | 2 of 4 | 100.0 % | 0.250 |"
+    )
+    assert (
+        command.promise_row(0.05, [], sets)
+        == "| 0.05 | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 | 0 of 0 | 0.0 % | 0.000 |"
+    )
