@@ -39,7 +39,7 @@ class LabelDensity:
         searched, column = np.nonzero(rows >= 0)
         protein = np.repeat(np.arange(len(neighbours.ids)), np.diff(neighbours.offsets))[searched]
         cosine = similar[searched, column]
-        distance = 1.0 - cosine.astype(np.float64)
+        distance = _distance(cosine)
         share = _shares(protein, distance, self.config.temperature, len(neighbours.ids))
         target = np.searchsorted(targets.offsets, rows[searched, column], side="right") - 1
         order = np.lexsort((distance, target, protein))
@@ -51,6 +51,11 @@ class LabelDensity:
         return _ranked(
             neighbours.ids, protein[nearest[kept]], target[nearest[kept]], score[kept], cosine[nearest[kept]]
         )
+
+
+def _distance(cosine: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return ``1 - cosine``; rounding may bring the cosine of a vector with itself above 1."""
+    return np.maximum(0.0, 1.0 - cosine.astype(np.float64))
 
 
 def _shares(
@@ -84,5 +89,5 @@ def _ranked(
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         targets=target[order].astype(np.int32),
         scores=scores[order],
-        evidence={"distance": (1.0 - cosine.astype(np.float64)).astype(np.float32), "cosine": cosine},
+        evidence={"distance": _distance(cosine).astype(np.float32), "cosine": cosine},
     )
