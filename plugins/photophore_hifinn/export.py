@@ -45,7 +45,7 @@ def _linear_parts(network: HifinnNetwork) -> list[tuple[str, npt.NDArray[np.floa
     balance = array_of(network.balance)[:, None]
     return [
         (name, array_of(layer.weight)[:, :, 0, 0].T * balance, array_of(layer.bias))
-        for name, layer in (("channels", network.channels), ("gates.linear", network.gates))
+        for name, layer in (("pooled", network.channels), ("gates.linear", network.gates))
     ]
 
 
@@ -56,7 +56,7 @@ def _pool(graph: Graph, network: HifinnNetwork, channels: str, gates: str) -> No
     of one matrix product a row, and nothing is laid out anew.
     """
     shape = network.shape
-    channels = graph.node("Relu", [channels], "channels.relu")  # (rows, positions, hidden)
+    channels = graph.node("Relu", [channels], "pooled.relu")  # (rows, positions, hidden)
     column = graph.constant("column", np.array([2], dtype=np.int64))
     counted = graph.node("Unsqueeze", ["counted", column], "counted.column")
     gates = graph.node("Mul", [graph.node("Sigmoid", [gates], "gates.open"), counted], "gates.counted")

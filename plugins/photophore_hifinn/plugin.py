@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from photophore.errors import PluginError
 from photophore.hookspecs import (
     AggregatorSpec,
     AnnotatorSpec,
@@ -39,6 +40,18 @@ def create_hifinn(config: HifinnConfig, runtime: Runtime) -> Encoder:
     return encoder.create_hifinn(config, runtime)
 
 
+def train_hifinn(config_file: Path, overrides: Mapping[str, str]) -> None:
+    """Train as ``config_file`` says; torch is imported here."""
+    try:
+        from photophore_hifinn.training.command import train_from_file
+    except ModuleNotFoundError as error:
+        raise PluginError(
+            f"training hifinn needs {error.name}, which is not installed; run: pip install 'photophore[torch]'"
+        ) from error
+
+    train_from_file(config_file, overrides)
+
+
 def read_targets(sources: Sequence[Path], folder: Path, config: HifinnAnnotatorConfig) -> TargetSource:
     """Read labelled proteins and store their EC numbers in ``folder``."""
     del config
@@ -68,6 +81,7 @@ def photophore_encoders() -> list[EncoderSpec]:
             per_residue=False,
             requires=(Requirement(module="onnxruntime", install="pip install 'onnxruntime>=1.20'"),),
             models=("hifinn-small",),
+            train=train_hifinn,
         )
     ]
 

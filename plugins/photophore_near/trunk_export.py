@@ -39,7 +39,7 @@ class Graph:
         self.constants: list[Any] = []
 
     def constant(self, name: str, value: npt.ArrayLike) -> str:
-        self.constants.append(numpy_helper.fromarray_of(np.asarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, *, domain: str = "", **attributes: Any) -> str:
@@ -48,7 +48,7 @@ class Graph:
 
     def save(self, path: Path, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Check the graph and write it; ``inputs`` and ``outputs`` are what `value` returns."""
-        graph = helper.make_graph(self.nodes, path.stem, list(inputs), list(outputs), self.constants)
+        graph = helper.make_graph(self.nodes, "photophore", list(inputs), list(outputs), self.constants)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid(*pair) for pair in _OPSETS], ir_version=_IR_VERSION
         )
