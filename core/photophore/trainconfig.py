@@ -25,7 +25,7 @@ def read_mapping(path: Path, overrides: Mapping[str, str]) -> dict[str, Any]:
     InputError
         If it cannot be read as a mapping.
     UsageError
-        If an override goes into a section that has no keys.
+        If an override is no YAML, or goes into a section that has no keys.
     """
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -34,12 +34,27 @@ def read_mapping(path: Path, overrides: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: a training configuration is a mapping of keys to values; see docs/training.md")
     for key, text in overrides.items():
-        section, _, name = key.rpartition(".")
-        place = loaded.setdefault(section, {}) if section else loaded
-        if not isinstance(place, dict):
-            raise UsageError(f"--set {key}={text}: {section!r} has no keys of its own; set it in {path}")
-        place[name] = yaml.safe_load(text)
+        _override(loaded, key, text, path)
     return loaded
+
+
+def _override(loaded: dict[str, Any], key: str, text: str, path: Path) -> None:
+    """Set ``key`` (``loop.steps``, ``shape.trunk.width``) in what was read from ``path``."""
+    *sections, name = key.split(".")
+    place = loaded
+    for depth, section in enumerate(sections, start=1):
+        if place.get(section) is None:  # missing, or written without keys
+            place[section] = {}
+        place = place[section]
+        if not isinstance(place, dict):
+            within = ".".join(sections[:depth])
+            raise UsageError(f"--set {key}={text}: {within!r} has no keys of its own; set it in {path}")
+    try:
+        place[name] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"--set {key}={text}: the value cannot be read as YAML ({' '.join(str(error).split())}); put it in quotes"
+        ) from error
 
 
 def make_section(kind: type[T], values: Any, where: str) -> T:

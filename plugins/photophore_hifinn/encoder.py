@@ -27,9 +27,9 @@ def create_hifinn(config: HifinnConfig, runtime: Runtime) -> Encoder:
     path = find_model(config.weights)
     if is_checkpoint(path):
         return _create_upstream(path, config, runtime)
-    from photophore_hifinn import own
+    from photophore_hifinn.own import create_own
 
-    return own.create_own(path, config, runtime)
+    return create_own(path, config, runtime)
 
 
 def is_checkpoint(path: Path) -> bool:

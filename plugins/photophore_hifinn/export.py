@@ -53,7 +53,8 @@ def _pool(graph: Graph, network: HifinnNetwork, channels: str, gates: str) -> No
     """Add the gated sums.
 
     Every gate is summed with every channel, and the pairs that belong together are kept: eight times the products, but
-    of one matrix product a row, and nothing is laid out anew.
+    of one matrix product a row, and nothing is laid out anew. The gates themselves are summed by a product, too, for
+    ``ReduceSum`` over positions rounds by how many rows there are.
     """
     shape = network.shape
     channels = graph.node("Relu", [channels], "pooled.relu")  # (rows, positions, hidden)
@@ -66,7 +67,8 @@ def _pool(graph: Graph, network: HifinnNetwork, channels: str, gates: str) -> No
     kept = graph.node("Mul", [pairs, graph.constant("own", own)], "pairs.kept")
     axis = graph.constant("axis", np.array([1], dtype=np.int64))
     graph.node("ReduceSum", [kept, axis], "sums", keepdims=0)
-    graph.node("ReduceSum", [gates, axis], "gates", keepdims=0)
+    last = graph.constant("last", np.array([2], dtype=np.int64))
+    graph.node("Squeeze", [graph.node("MatMul", [turned, counted], "gates.sum"), last], "gates")
 
 
 def _save(graph: Graph, network: HifinnNetwork, path: Path) -> None:

@@ -93,6 +93,9 @@ def load_network(path: Path) -> HifinnNetwork:
             f"{path}: format is {metadata.get('format')!r}, not {FORMAT!r}; "
             "pass weights that `photophore train hifinn` wrote"
         )
-    network = HifinnNetwork(shape_of(metadata["shape"]))
+    try:
+        network = HifinnNetwork(shape_of(metadata["shape"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error
     network.load_state_dict(tensors)
     return network.eval()

@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from photophore.errors import ModelError, PluginError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
-from photophore_hifinn.shape import FORMAT, GATE_FLOOR, shape_of
+from photophore_hifinn.shape import FORMAT, GATE_FLOOR, HifinnShape, shape_of
 from photophore_near.onnx_runtime import open_session
-from photophore_near.packing import Row, cut
+from photophore_near.packing import MULTIPLE, Row, cut
 from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_near.upstream import tensor_digest
 
@@ -26,6 +26,11 @@ ROW_LENGTH = 2048
 #: Residues that go through the network at once.
 RESIDUES_PER_CALL = 16_384
 
+#: What is computed here, after the sums.
+_TENSORS = {
+    "norm.running_mean", "norm.running_var", "norm.weight", "norm.bias", "inner.weight", "inner.bias", "outer.weight",
+}  # fmt: skip
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -35,8 +40,9 @@ class OwnEncoder:
     name = "hifinn"
 
     def __init__(self, path: Path, precision: str, runtime: Runtime) -> None:
-        metadata, self._tensors = _read(path)
-        self.shape = shape_of(metadata["shape"])
+        self.shape, self._tensors = _read(path)
+        if missing := _TENSORS - set(self._tensors):
+            raise ModelError(f"{path}: has no tensor {min(missing)!r}; check the download")
         self.digest = tensor_digest(self._tensors)
         self._session = open_session(path.with_name(f"{path.stem}.{precision}.onnx"), runtime.threads)
 
@@ -51,7 +57,9 @@ class OwnEncoder:
         sums = np.zeros((len(items), self.shape.hidden), dtype=np.float32)
         gates = np.zeros((len(items), self.shape.heads), dtype=np.float32)
         trunk = self.shape.trunk
-        rows = cut([len(item) for item in items], step=trunk.step, radius=trunk.radius, row_length=ROW_LENGTH)
+        border = -(-trunk.radius // MULTIPLE) * MULTIPLE
+        row_length = max(ROW_LENGTH, 4 * border)  # the borders are computed twice
+        rows = cut([len(item) for item in items], step=trunk.step, radius=trunk.radius, row_length=row_length)
         rows.sort(key=lambda row: row.length)
         begin = 0
         while begin < len(rows):
@@ -91,8 +99,8 @@ class OwnEncoder:
         means = sums / np.repeat(gates + GATE_FLOOR, self.shape.hidden // self.shape.heads, axis=1)
         x = (means - t["norm.running_mean"]) / np.sqrt(t["norm.running_var"] + 1e-5)
         x = x * t["norm.weight"] + t["norm.bias"]
-        x = x + np.maximum(x @ t["inner.weight"].T + t["inner.bias"], 0)
-        x = x @ t["outer.weight"].T
+        x = x + np.maximum(_product(x, t["inner.weight"]) + t["inner.bias"], 0)
+        x = _product(x, t["outer.weight"])
         unit: FloatArray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -102,15 +110,27 @@ def create_own(path: Path, config: HifinnConfig, runtime: Runtime) -> OwnEncoder
     return OwnEncoder(path, config.precision, runtime)
 
 
-def is_own(path: Path) -> bool:
-    """Say whether ``path`` holds our network; an unreadable file is nobody's."""
-    return path.suffix == ".safetensors" and _read(path)[0].get("format") == FORMAT
+def _product(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return ``x @ weight.T``, row by row: a product of all rows at once rounds by how many there are."""
+    result: FloatArray = np.matmul(x[:, None, :], weight.T)[:, 0, :]
+    return result
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, npt.NDArray[Any]]]:
+def _read(path: Path) -> tuple[HifinnShape, dict[str, npt.NDArray[Any]]]:
+    """Return the shape and the tensors of our own weights; `ModelError` where they are not."""
     try:
         with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
             names = [name for name in file.keys() if not name.endswith("num_batches_tracked")]  # noqa: SIM118
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+            tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: not a readable safetensors file ({error}); check the download") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: format is {metadata.get('format')!r}, not {FORMAT!r}; "
+            "pass weights that `photophore train hifinn` wrote, or HiFi-NN's Lightning checkpoint (.ckpt)"
+        )
+    try:
+        return shape_of(metadata["shape"]), tensors
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error

@@ -119,6 +119,30 @@ class TestHifinnUpstream(EncoderConformance):
         return {"weights": str(save_head(head_tensors(), folder / "hifinn.ckpt")), "esm2": str(esm2)}
 
 
+class TestHifinnOwn(EncoderConformance):
+    precision = "int8"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return hifinn.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from tests.plugins.hifinn_cases import save, small_network
+
+        path = save(small_network(), tmp_path_factory.mktemp("weights"))
+        return {"weights": str(path), "precision": cls.precision}
+
+
+class TestHifinnOwnInFp32(TestHifinnOwn):
+    precision = "fp32"
+    tolerance = 1e-6
+
+
 def _small_esm2(folder):
     pytest.importorskip("torch")
     pytest.importorskip("esm")

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from photophore.errors import UsageError
 from photophore_hifinn.export import export
 from photophore_hifinn.model import load_network
 from photophore_hifinn.training.config import read_config
 from photophore_hifinn.training.loop import train
-from photophore_hifinn.training.proteins import LabelledProtein, hold_out, pad, read_labelled
+from photophore_hifinn.training.proteins import LabelledProtein, has_column, hold_out, pad, read_labelled
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,12 @@ def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
     """
     config = read_config(config_file, overrides)
     here = config_file.parent
+    chosen = config.hold_out
+    if chosen.share and not any(has_column(here / file, chosen.column) for file in config.proteins):
+        raise UsageError(
+            f"{config_file}: hold_out: no file of proteins has the column {chosen.column!r}; without clusters, what is kept "
+            "out has near twins in training: name their column in hold_out.column, or set hold_out.share to 0"
+        )
     out = here / config.out
     out.mkdir(parents=True, exist_ok=True)
     proteins = [
@@ -36,7 +43,6 @@ def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
         for file in config.proteins
         for protein in read_labelled(here / file, cluster=config.hold_out.column, min_residues=config.min_residues)
     ]
-    chosen = config.hold_out
     kept, held = hold_out(proteins, share=chosen.share, largest=chosen.largest, seed=chosen.seed)
     (out / "held_out.txt").write_text("".join(f"{protein.name}\n" for protein in held), encoding="utf-8")
     _log.info("%d proteins to train on, %d kept out", len(kept), len(held))

@@ -22,7 +22,8 @@ class HoldOut:
     share
         Share of the clusters.
     column
-        Column with the name of a protein's cluster; a protein without one is a cluster of its own.
+        Column with the name of a protein's cluster; a protein without one is a cluster of its own. At least one file
+        must have it where ``share`` is above 0.
     largest
         Clusters of more proteins stay in training.
     seed
@@ -37,6 +38,9 @@ class HoldOut:
     def __post_init__(self) -> None:
         if not 0.0 <= self.share < 1.0:
             raise ValueError(f"share is {self.share}; give a share from 0 to below 1")
+        for name, lowest in (("largest", 1), ("seed", 0)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {lowest}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not self.proteins:
             raise ValueError("proteins is empty; name at least one file")
+        if self.min_residues < 1:
+            raise ValueError(f"min_residues is {self.min_residues}; give at least 1")
 
 
 def read_config(path: Path, overrides: Mapping[str, str]) -> TrainingConfig:
@@ -77,8 +83,9 @@ def read_config(path: Path, overrides: Mapping[str, str]) -> TrainingConfig:
     if not isinstance(files, list | tuple) or not all(isinstance(file, str) for file in files):
         raise UsageError(f"{path}: proteins: found {files!r}; give a list of files")
     loaded["proteins"] = tuple(files)
-    shape = dict(loaded.get("shape") or {})
-    shape["trunk"] = make_section(NearShape, shape.get("trunk") or {}, f"{path}: shape: trunk")
+    shape = loaded.get("shape") or {}
+    if isinstance(shape, dict):
+        shape = {**shape, "trunk": make_section(NearShape, shape.get("trunk") or {}, f"{path}: shape: trunk")}
     loaded["shape"] = make_section(HifinnShape, shape, f"{path}: shape")
     loaded["hold_out"] = make_section(HoldOut, loaded.get("hold_out") or {}, f"{path}: hold_out")
     loaded["loop"] = make_section(LoopSettings, loaded.get("loop") or {}, f"{path}: loop")

@@ -45,6 +45,8 @@ class LoopSettings:
         Inverse temperature of the cross-entropy.
     trunk_rate
         Learning rate of the convolutions, as a share of that of the rest.
+    checkpoint_every, curve_every
+        Steps between checkpoints, and between points of the learning curve, at which there is a checkpoint, too.
     """
 
     steps: int = 8000
@@ -78,9 +80,14 @@ class LoopSettings:
         for name in ("average", "blur"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
-        for name in ("overlap", "proxy", "weight_decay", "warmup", "non_enzymes", "seed"):
+        for name in ("overlap", "proxy", "weight_decay", "trunk_rate", "warmup", "non_enzymes", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 0")
+        for name in ("learning_rate", "scale"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        if self.groups * self.serials * self.of_each < 2:
+            raise ValueError("groups, serials and of_each are all 1; a batch of one enzyme has no pairs: give more")
         if self.overlap + self.proxy <= 0:
             raise ValueError("overlap and proxy are both 0; give one of the losses a weight")
 
@@ -132,7 +139,9 @@ class _Trainer:
         self.averaged.load_state_dict(self.network.state_dict())
 
     def state(self) -> dict[str, object]:
+        """Return all that a checkpoint holds."""
         return {
+            "ecs": [str(ec) for ec in self.ec_columns],
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             "proxies": self.proxies.detach(),
@@ -141,15 +150,21 @@ class _Trainer:
         }
 
     def resume(self, path: Path) -> None:
+        """Go on from the checkpoint at ``path``; `ModelError` where it is of another network, or of other EC numbers."""
         state = torch.load(path, map_location=self.settings.device, weights_only=True)
         try:
             self.network.load_state_dict(state["network"])
-            with torch.no_grad():
-                self.proxies.copy_(state["proxies"])
         except RuntimeError as error:
             raise ModelError(
-                f"{path}: is of another shape or of other EC numbers; remove it, or give another folder as out"
+                f"{path}: is of a network of another shape than {self.network.shape}; remove it, or give another folder as out"
             ) from error
+        ecs = [str(ec) for ec in self.ec_columns]
+        if len(state["proxies"]) != len(ecs) or state.get("ecs", ecs) != ecs:
+            raise ModelError(
+                f"{path}: was trained on {len(state['proxies'])} EC numbers that are not the {len(ecs)} of these proteins; "
+                "remove it, or give another folder as out"
+            )
+        self.proxies.data.copy_(state["proxies"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
@@ -263,10 +278,11 @@ def train(
     while trainer.step < settings.steps:
         losses.append(trainer.update(sampler.draw()))
         last = trainer.step >= settings.steps
-        if trainer.step % settings.checkpoint_every == 0 or last:
+        measured = trainer.step % settings.curve_every == 0 or last
+        if trainer.step % settings.checkpoint_every == 0 or measured:
             overlap, proxy = np.mean(losses, axis=0)
             row = {"step": trainer.step, "overlap": round(float(overlap), 4), "proxy": round(float(proxy), 4)}
-            if (trainer.step % settings.curve_every == 0 or last) and curve[0]:
+            if measured and curve[0]:
                 row |= _curve(trainer, *curve)
             _save(trainer, checkpoint, out, {**row, "seconds": round(time.monotonic() - started, 1)})
             losses = []
@@ -297,7 +313,8 @@ def _curve(
     trainer: _Trainer, asked: Sequence[LabelledProtein], looked_up: Sequence[LabelledProtein]
 ) -> dict[str, float]:
     """Return how often the nearest protein, and one of the ten nearest, has an EC number of a held-out enzyme."""
-    nearest = (trainer.embed(asked) @ trainer.embed(looked_up).T).topk(10, dim=1).indices.tolist()
+    most = min(10, len(looked_up))
+    nearest = (trainer.embed(asked) @ trainer.embed(looked_up).T).topk(most, dim=1).indices.tolist()
     right = [
         [bool(set(protein.ecs) & set(looked_up[i].ecs)) for i in rows]
         for protein, rows in zip(asked, nearest, strict=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +14,11 @@ import numpy.typing as npt
 from photophore.ec import EC, split_ecs
 from photophore.errors import InputError
 from photophore.inputs import open_input
-from photophore_near.residues import tokens
+from photophore.types import RESIDUE_LETTERS
+from photophore_near.packing import MULTIPLE
+from photophore_near.residues import PAD_TOKEN, tokens
 
-#: Sequences are long; the csv module's own limit is 128 KiB a field.
-_FIELD_LIMIT = 1 << 24
+_UNKNOWN_LETTER = re.compile(rf"[^{RESIDUE_LETTERS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,49 @@ def read_labelled(path: Path, *, cluster: str, min_residues: int = 1) -> list[La
     Raises
     ------
     InputError
-        If a column is missing or an EC number is none, with the line.
+        If a column is missing, a row has too few cells, an EC number is none or a letter no residue, with the line.
     """
-    csv.field_size_limit(_FIELD_LIMIT)
+    rows = _rows(path)
+    _, header = next(rows, ("", []))
+    missing = {"id", "ec", "sequence"} - set(header)
+    if missing:
+        raise InputError(f"{path}:1: has no column {min(missing)!r}; a look-up table has id, ec and sequence")
     proteins = []
-    with open_input(path) as (_, stream):
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        reader = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = {"id", "ec", "sequence"} - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path}:1: has no column {min(missing)!r}; a look-up table has id, ec and sequence")
-        for line, row in enumerate(reader, start=2):
-            ecs = split_ecs(row["ec"], place=f"{path}:{line}")
-            if len(row["sequence"]) >= min_residues:
-                cluster_name = row.get(cluster) or row["id"]
-                proteins.append(LabelledProtein(row["id"], ecs, cluster_name, tokens(row["sequence"])))
+    for place, cells in rows:
+        if len(cells) != len(header):
+            raise InputError(
+                f"{place}: has {len(cells)} cells, the header has {len(header)}; write every cell, also an empty one"
+            )
+        row = dict(zip(header, cells, strict=True))
+        ecs = split_ecs(row["ec"], place=place)
+        sequence = row["sequence"].upper().rstrip("*")
+        if unknown := _UNKNOWN_LETTER.search(sequence):
+            raise InputError(
+                f"{place}: {row['id']!r} has {unknown[0]!r} at residue {unknown.start() + 1}; "
+                f"only the letters {RESIDUE_LETTERS} are residues"
+            )
+        if len(sequence) >= min_residues:
+            proteins.append(LabelledProtein(row["id"], ecs, row.get(cluster) or row["id"], tokens(sequence)))
     return proteins
+
+
+def has_column(path: Path, name: str) -> bool:
+    """Say whether the header of a TSV file names a column."""
+    _, header = next(_rows(path), ("", []))
+    return name in header
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield ``file:line`` and the cells of each line that is not empty."""
+    with open_input(path) as (_, stream):
+        for line, raw in enumerate(stream, start=1):
+            place = f"{path}:{line}"
+            try:
+                text = raw.decode("utf-8-sig").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{place}: is no text in UTF-8 ({error.reason}); convert the file") from error
+            if text.strip():
+                yield place, text.split("\t")
 
 
 def hold_out(
@@ -159,9 +186,6 @@ class BatchSampler:
 
 def pad(parts: Sequence[npt.NDArray[np.uint8]]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return token rows padded to a common multiple of 16, and their lengths."""
-    from photophore_near.packing import MULTIPLE
-    from photophore_near.residues import PAD_TOKEN
-
     lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
     rows = np.full((len(parts), -(-int(lengths.max()) // MULTIPLE) * MULTIPLE), PAD_TOKEN, dtype=np.uint8)
     for row, part in zip(rows, parts, strict=True):
