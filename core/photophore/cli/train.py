@@ -27,12 +27,14 @@ def train(*, name: str, config_file: Path, settings: tuple[str, ...]) -> None:
     photophore train near --config near.yaml
     photophore train near --config near.yaml --set loop.steps=2000 --set out=near-mine
     photophore train near --config near.yaml --set loop.device=cuda
+    photophore train hifinn --config hifinn.yaml
 
-    Profiles and proteins are aligned by HMMER first, then the model is trained, then exported; what was done before is
-    not done again, so a stopped training goes on with the same command. Weights are used by their path:
+    The data are prepared first, then the model is trained, then exported; what was done before is not done again, so a
+    stopped training goes on with the same command. Weights are used by their path:
 
     \b
     photophore db build profiles.hmm -o db --set encoder.weights=near-mine/near.safetensors
+    photophore db build --method hifinn lookup.tsv -o ec --set encoder.weights=hifinn-mine/hifinn.safetensors
     """  # noqa: D301 - click's mark for lines that keep their breaks
     from photophore.hookspecs import EncoderSpec
     from photophore.registry import load_registry, require_modules
