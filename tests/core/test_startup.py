@@ -12,7 +12,18 @@ import pytest
 
 LIMIT_S = 0.5
 STARTS = 8
-RUNTIMES = ("torch", "onnxruntime", "faiss", "pyhmmer", "pyarrow", "esm", "safetensors", "pyrodigal", "scipy")
+RUNTIMES = (
+    "torch",
+    "onnxruntime",
+    "faiss",
+    "pyhmmer",
+    "parasail",
+    "pyarrow",
+    "esm",
+    "safetensors",
+    "pyrodigal",
+    "scipy",
+)
 
 REPORT = """
 import json, sys

@@ -1,0 +1,96 @@
+"""Which groups a protein might belong to: residues of the near network against the consensus of every group.
+
+The vectors of five million positions are no smaller than the network that makes them is fast, so they are not stored:
+the consensus sequences are encoded when the database is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.background import background_batches
+from photophore.hookspecs import Runtime
+from photophore.types import Embeddings, Neighbours, SequenceBatch, TargetTable
+from photophore_faiss.config import ListsConfig
+from photophore_faiss.lists import ListsIndex
+from photophore_hifinn.compact import GroupProfiles
+from photophore_near.config import NearConfig
+from photophore_near.diagonal import Diagonal, DiagonalConfig
+from photophore_near.encoder import create_near
+
+#: Consensus sequences that are encoded at once.
+_TOGETHER = 500
+
+Statistics = dict[str, npt.NDArray[np.float32]]
+
+
+class GroupFinder:
+    """The near network, an index of the groups' consensus, and the best diagonals."""
+
+    def __init__(
+        self, profiles: GroupProfiles, runtime: Runtime, *, groups: int, statistics: Statistics | None = None
+    ) -> None:
+        """Encode the consensus of each group; at most ``groups`` are found for a protein.
+
+        ``statistics`` are what `measure` returned when the database was built.
+        """
+        self._encoder = create_near(NearConfig(), runtime)
+        self._index = ListsIndex(ListsConfig(), runtime)
+        self._aggregator = Diagonal(DiagonalConfig(pairs=0.03, max_candidates=groups), runtime)
+        embeddings = self._encode(profiles)
+        self._index.build(embeddings)
+        self._targets = TargetTable(
+            profiles.names, embeddings.offsets, statistics=statistics or {}, step=embeddings.step
+        )
+
+    def measure(self) -> Statistics:
+        """Measure how background proteins score in each group, take it over, and return it."""
+
+        def background() -> Iterator[Neighbours]:
+            for batch in background_batches():
+                yield self._neighbours(batch)
+
+        found = self._aggregator.calibrate(background, self._targets)
+        statistics = {name: np.asarray(values, dtype=np.float32) for name, values in found.items()}
+        self._targets = replace(self._targets, statistics=statistics)
+        return statistics
+
+    def find(
+        self, batch: SequenceBatch
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return pairs of protein row and group, and the score of each, the proteins in order, ``shape=(pairs,)``."""
+        found = self._aggregator.aggregate(self._neighbours(batch), self._targets)
+        rows = np.repeat(np.arange(len(batch)), np.diff(found.offsets))
+        return rows, found.targets.astype(np.int64), found.scores
+
+    def _neighbours(self, batch: SequenceBatch) -> Neighbours:
+        return self._index.search(self._encoder.encode(batch))
+
+    def _encode(self, profiles: GroupProfiles) -> Embeddings:
+        """Return the vectors of every group; the sharpest positions are the most informative."""
+        pieces = [self._encoder.encode(batch) for batch in _consensus_batches(profiles)]
+        counts = np.concatenate([np.diff(piece.offsets) for piece in pieces])
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        first = pieces[0]
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+        positions = np.repeat(profiles.offsets[:-1], counts) + within * first.step
+        return Embeddings(
+            profiles.names,
+            np.concatenate([piece.values for piece in pieces]),
+            offsets,
+            first.encoder,
+            first.digest,
+            informativeness=profiles.information()[positions],
+            step=first.step,
+        )
+
+
+def _consensus_batches(profiles: GroupProfiles) -> Iterable[SequenceBatch]:
+    for start in range(0, len(profiles), _TOGETHER):
+        names = profiles.names[start : start + _TOGETHER]
+        sequences = tuple(profiles.consensus(start + number) for number in range(len(names)))
+        yield SequenceBatch(names, sequences, ("",) * len(names), ("",) * len(names))

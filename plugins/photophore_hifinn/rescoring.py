@@ -1,0 +1,133 @@
+"""Local alignment of proteins to profiles of groups (Smith-Waterman with affine gaps, by parasail), beside a null."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import parasail
+from parasail import bindings_v2
+
+from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles
+from photophore_near.residues import AMINO_ACIDS
+
+#: BLAST's gap costs, 11 and 1 half bits a gap and residue, in steps of a third of a bit: first residue, every further one.
+GAP_OPEN, GAP_EXTEND = 33, 3
+#: Alignments of fewer bits are not looked at for what they span.
+SPANNED_BITS = 3.0
+#: Residues that have no column are aligned as what they are nearest to; the rest as what scores like nothing special.
+_LIKE = str.maketrans("BZJUOX", "DEICKA")
+
+_create = bindings_v2._lib.parasail_matrix_pssm_create  # noqa: SLF001 - parasail has it, its Python class does not
+_create.restype = bindings_v2._lib.parasail_matrix_lookup.restype  # noqa: SLF001
+_create.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignments:
+    """Local alignments of pairs of protein and group, all ``shape=(pairs,), dtype=float32``.
+
+    Parameters
+    ----------
+    bits
+        Score of the best alignment, less that of the profile read backwards. Backwards, a profile keeps its composition
+        and loses its family: what still scores is composition and length.
+    protein_share, profile_share
+        What the alignment spans of the protein and of the profile, 0 to 1; 0 where it scores less than `SPANNED_BITS`.
+    """
+
+    bits: npt.NDArray[np.float32]
+    protein_share: npt.NDArray[np.float32]
+    profile_share: npt.NDArray[np.float32]
+
+
+def align(
+    profiles: GroupProfiles,
+    sequences: Sequence[str],
+    rows: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    *,
+    threads: int = 1,
+) -> Alignments:
+    """Align proteins to groups.
+
+    Parameters
+    ----------
+    sequences
+        Proteins.
+    rows, groups
+        ``shape=(pairs,)``: which protein is aligned to which group.
+    """
+    letters = [sequence.translate(_LIKE) for sequence in sequences]
+    found = np.zeros((len(rows), 3), dtype=np.float32)
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    pieces = np.split(order, starts[1:]) if len(order) else []
+
+    def work(piece: npt.NDArray[np.int64]) -> None:
+        profile = _Profile(profiles.scores(int(groups[piece[0]])))
+        for pair in piece.tolist():
+            found[pair] = profile.align(letters[int(rows[pair])])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, pieces, chunksize=16))
+    return Alignments(found[:, 0], found[:, 1], found[:, 2])
+
+
+class _Profile:
+    """A profile forwards and backwards, ready to be aligned."""
+
+    def __init__(self, columns: npt.NDArray[np.int8]) -> None:
+        wide = columns.astype(np.int32)
+        self._forward, self._backward = _prepare(wide), _prepare(wide[::-1])
+        self._positions = len(columns)
+
+    def align(self, sequence: str) -> tuple[float, float, float]:
+        """Return bits above the null, and what the alignment spans of the protein and of the profile."""
+        best = _best(self._forward, sequence)
+        bits = (best.score - _best(self._backward, sequence).score) * BITS_PER_STEP
+        if bits < SPANNED_BITS:
+            return bits, 0.0, 0.0
+        # Both read backwards score the same, and the last positions are the first ones.
+        mirrored = _best(self._backward, sequence[::-1])
+        residues = best.end_ref + 1 - (len(sequence) - 1 - mirrored.end_ref)
+        positions = best.end_query + 1 - (self._positions - 1 - mirrored.end_query)
+        return bits, max(residues, 1) / len(sequence), max(positions, 1) / self._positions
+
+
+def _prepare(columns: npt.NDArray[np.int32]) -> Any:
+    """Return the profile ``columns (positions, 20)`` as parasail wants it; it keeps the matrix that it is made of."""
+    values = np.ascontiguousarray(columns)
+    pointer = _create(AMINO_ACIDS.encode("ascii"), values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(values))
+    return parasail.profile_create_16("A" * len(values), parasail.Matrix(pointer))
+
+
+def _best(profile: Any, sequence: str) -> int:
+    """Return the best local alignment score in steps."""
+    result = parasail.sw_striped_profile_16(profile, sequence, GAP_OPEN, GAP_EXTEND)
+    if result.saturated:  # more than 16 bits hold: thousands of residues that all fit
+        wide = parasail.profile_create_32(profile.s1, profile.matrix)
+        result = parasail.sw_striped_profile_32(wide, sequence, GAP_OPEN, GAP_EXTEND)
+    return int(result.score)
+
+
+def align_slowly(columns: npt.NDArray[np.int8], sequence: str) -> float:
+    """Return the best local alignment score in bits by the textbook recurrences: what `align` is held to."""
+    places = [AMINO_ACIDS.index(letter) for letter in sequence.translate(_LIKE)]
+    width = len(places) + 1
+    best = 0
+    above, gap_above = [0] * width, [-(10**9)] * width
+    for column in columns.astype(int):
+        row, gap_left = [0] * width, -(10**9)
+        for place, residue in enumerate(places, start=1):
+            gap_above[place] = max(above[place] - GAP_OPEN, gap_above[place] - GAP_EXTEND)
+            gap_left = max(row[place - 1] - GAP_OPEN, gap_left - GAP_EXTEND)
+            row[place] = max(0, above[place - 1] + int(column[residue]), gap_above[place], gap_left)
+            best = max(best, row[place])
+        above = row
+    return best * BITS_PER_STEP
