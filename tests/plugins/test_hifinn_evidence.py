@@ -1,0 +1,264 @@
+"""Evidence for EC numbers, by eye on a hand-made case; and gathered for real proteins from groups that are like them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from tests.plugins.hifinn_groups import batch_of, columns_of, metagenome_proteins, profiles_of, relative
+
+from photophore.background import background_batches
+from photophore.ec import parse_ec, split_ecs
+from photophore.hookspecs import Runtime
+from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, Neighbour, evidence_of
+from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.gathering import Gatherer
+from photophore_hifinn.rescoring import align_scores
+
+RESIDUES = 200
+#: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; the last is too weak to count.
+HITS = (
+    Hit(split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0),
+    Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0),
+    Hit(split_ecs("3.1.1.1"), positions=10, bits=LEAST_BITS - 0.1, found=9.0),
+    Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0),
+)
+#: What the groups weigh against the best, which is 20 and 10 bits ahead.
+SECOND, THIRD = np.exp(-0.5), np.exp(-1.0)
+ALL = 1 + SECOND + THIRD
+NEIGHBOURS = (
+    Neighbour(split_ecs("1.1.1.1"), 0.5),
+    Neighbour(split_ecs("1.1.1.2;1.1.1.1"), 0.8),
+    Neighbour((), 0.6),
+    Neighbour((), 0.3),
+    Neighbour(split_ecs("4.1.1.1"), 0.9),
+)
+
+
+def evidence(hits=HITS, neighbours=NEIGHBOURS, level=4):
+    """Return the features of each EC number by name."""
+    numbers, values = evidence_of(hits, neighbours, RESIDUES, level)
+    assert values.shape == (len(numbers), len(FEATURES))
+    assert values.dtype == np.float32
+    rows = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in values]
+    return dict(zip(map(str, numbers), rows, strict=True))
+
+
+def approx(**features):
+    return pytest.approx(features, abs=1e-6)
+
+
+def test_full_numbers_by_eye():
+    found = evidence()
+    assert list(found) == ["1.1.1.1", "2.7.1.1", "1.1.1.2"]
+    same = {"lead": 0.9 - 0.6, "rivals": np.log(2)}  # 30 of 40 bits are enough for a rival, 20 are not
+    assert found["1.1.1.1"] == approx(
+        **same,
+        score=40,
+        gap=0,
+        score_per_residue=0.2,
+        score_per_position=0.4,
+        share=(1 + THIRD) / ALL,
+        parent_share=(1 + THIRD) / ALL,
+        found=np.log(2),
+        cosine=0.8,
+        cosine_gap=0.1,
+        groups=np.log(2),
+        numbers=0,
+    )
+    assert found["2.7.1.1"] == approx(
+        **same,
+        score=30,
+        gap=np.log(11),
+        score_per_residue=0.15,
+        score_per_position=0.5,
+        share=SECOND / ALL,
+        parent_share=SECOND / ALL,
+        found=0,
+        cosine=0,
+        cosine_gap=0.9,
+        groups=0,
+        numbers=0,
+    )
+    assert found["1.1.1.2"] == approx(
+        **same,
+        score=20,
+        gap=np.log(21),
+        score_per_residue=0.1,
+        score_per_position=0.4,
+        share=THIRD / ALL,
+        parent_share=(1 + THIRD) / ALL,
+        found=np.log(4),
+        cosine=0.8,
+        cosine_gap=0.1,
+        groups=0,
+        numbers=np.log(2),
+    )
+
+
+def test_classes_by_eye():
+    found = evidence(level=1)
+    assert list(found) == ["1.-.-.-", "2.-.-.-"]
+    same = {"lead": 0.9 - 0.6, "rivals": np.log(2), "parent_share": 1, "numbers": 0}
+    assert found["1.-.-.-"] == approx(
+        **same,
+        score=40,
+        gap=0,
+        score_per_residue=0.2,
+        score_per_position=0.4,
+        share=(1 + THIRD) / ALL,
+        found=np.log(2),
+        cosine=0.8,
+        cosine_gap=0.1,
+        groups=np.log(2),
+    )
+    assert found["2.-.-.-"] == approx(
+        **same,
+        score=30,
+        gap=np.log(11),
+        score_per_residue=0.15,
+        score_per_position=0.5,
+        share=SECOND / ALL,
+        found=0,
+        cosine=0,
+        cosine_gap=0.9,
+        groups=0,
+    )
+
+
+def test_numbers_of_one_parent_are_one_number_a_level_up():
+    found = evidence(level=3)
+    assert list(found) == ["1.1.1.-", "2.7.1.-"]
+    assert found["1.1.1.-"]["groups"] == pytest.approx(np.log(2))
+    assert found["1.1.1.-"]["numbers"] == 0
+
+
+def test_numbers_of_one_group_keep_their_order():
+    """Else they would come in another order in every run, as sets of texts do."""
+    numbers = [f"1.1.1.{serial}" for serial in (7, 2, 9, 1, 8, 3, 6, 5, 4)]
+    assert list(evidence([Hit(split_ecs(";".join(numbers)), 10, 9.0, 1.0)])) == numbers
+
+
+def test_an_open_serial_is_a_number_of_its_own():
+    hits = [Hit(split_ecs("1.1.1.-"), 10, 8.0, 1.0), Hit(split_ecs("1.1.1.1"), 10, 9.0, 1.0)]
+    assert list(evidence(hits)) == ["1.1.1.1", "1.1.1.-"]
+    assert list(evidence(hits, level=2)) == ["1.1.-.-"]
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "hits",
+    [
+        (),
+        (Hit(split_ecs("1.1.1.1"), 10, LEAST_BITS - 0.01, 1.0), Hit(split_ecs("2.7.1.1"), 10, -12.0, 1.0)),
+        (Hit((), 10, 50.0, 1.0),),
+    ],
+    ids=["none", "weak", "no enzyme"],
+)
+def test_without_a_group_that_fits_there_is_no_evidence(hits, level):
+    numbers, values = evidence_of(hits, NEIGHBOURS, RESIDUES, level)
+    assert numbers == []
+    assert (values.shape, values.dtype) == ((0, len(FEATURES)), np.float32)
+
+
+def test_without_neighbours_the_cosines_are_nothing():
+    for features in evidence(neighbours=()).values():
+        assert (features["cosine"], features["cosine_gap"], features["lead"]) == (0, 0, 0)
+
+
+def test_nearer_to_what_is_no_enzyme_the_lead_is_negative():
+    found = evidence(neighbours=(Neighbour((), 0.9), Neighbour(split_ecs("2.7.1.1"), 0.5)))
+    assert found["2.7.1.1"]["lead"] == pytest.approx(-0.4)
+    assert found["2.7.1.1"]["cosine_gap"] == 0
+    assert found["1.1.1.1"]["cosine_gap"] == pytest.approx(0.5)
+
+
+def test_only_the_best_groups_count():
+    hits = [Hit(split_ecs("1.1.1.1"), 100, 10.0 + number, 1.0) for number in range(MOST_GROUPS + 5)]
+    late = [Hit(split_ecs("2.7.1.1"), 100, 5.0, 1.0)]
+    found = evidence(late + hits)
+    assert list(found) == ["1.1.1.1"]
+    assert found["1.1.1.1"]["groups"] == pytest.approx(np.log(MOST_GROUPS))
+
+
+def test_the_order_of_what_is_given_changes_nothing():
+    assert evidence() == evidence(HITS[::-1], NEIGHBOURS[::-1])
+
+
+# Gathered.
+
+ECS = ["1.1.1.1", "2.7.1.1;2.7.1.2"] * 10
+
+
+@pytest.fixture(scope="module")
+def families(metagenome_faa):
+    return metagenome_proteins(metagenome_faa, len(ECS))
+
+
+@pytest.fixture(scope="module")
+def profiles(families):
+    return profiles_of([columns_of(each) for each in families], ECS)
+
+
+@pytest.fixture(scope="module")
+def gatherer(profiles):
+    with pytest.MonkeyPatch.context() as patch:  # the same code in less time
+        patch.setattr("photophore_hifinn.finding.background_batches", partial(background_batches, 200))
+        finder = GroupFinder(profiles, Runtime(), groups=10)
+        finder.measure()
+    return Gatherer(profiles, finder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def batch(families):
+    random = np.random.default_rng(9)
+    return batch_of([relative(random, each) for each in families])
+
+
+def key(hit):
+    return hit.ecs, hit.positions, hit.bits
+
+
+def test_a_relative_has_a_hit_of_its_family(batch, families, gatherer, profiles):
+    hits = gatherer.hits(batch, [()] * len(batch))
+    rows = np.arange(len(batch))
+    own = align_scores(profiles, batch.sequences, rows, rows)
+    for each, sequence, ecs, bits in zip(hits, families, ECS, own.tolist(), strict=True):
+        best = max(each, key=lambda hit: hit.bits)
+        assert key(best) == (split_ecs(ecs), len(sequence), bits)
+        assert best.found > 0
+        assert bits > 100
+        numbers, _ = evidence_of(each, (), len(sequence), 4)
+        assert numbers[0] == parse_ec(ecs.partition(";")[0])
+
+
+def test_groups_of_the_neighbours_are_aligned_as_well(batch, gatherer, profiles):
+    without = gatherer.hits(batch, [()] * len(batch))
+    everything = gatherer.hits(batch, [range(len(profiles))] * len(batch))
+    rows, groups = (grid.ravel() for grid in np.indices((len(batch), len(profiles))))
+    bits = align_scores(profiles, batch.sequences, rows, groups).reshape(len(batch), len(profiles))
+    for row, (few, all_of_them) in enumerate(zip(without, everything, strict=True)):
+        assert [hit.bits for hit in all_of_them] == bits[row].tolist()
+        assert [hit.found for hit in all_of_them if hit in few] == [hit.found for hit in few]
+        assert all(hit.found == 0 for hit in all_of_them if hit not in few)
+        assert 0 < len(few) < len(all_of_them)
+
+
+def test_a_group_that_both_propose_is_aligned_once(batch, gatherer):
+    without = gatherer.hits(batch, [()] * len(batch))
+    doubled = gatherer.hits(batch, [(row, row) for row in range(len(batch))])
+    assert doubled == without
+
+
+def test_groups_that_are_not_allowed_are_left_out(batch, gatherer):
+    without = gatherer.hits(batch, [(0,)] * len(batch), allowed=lambda row, group: row != group)
+    whole = gatherer.hits(batch, [(0,)] * len(batch))
+    assert all(len(few) == len(each) - 1 for few, each in zip(without, whole, strict=True))
+    assert gatherer.hits(batch, [(0,)] * len(batch), allowed=lambda *_: False) == [[]] * len(batch)
+
+
+def test_a_protein_alone_has_the_hits_that_it_has_among_others(batch, gatherer):
+    together = gatherer.hits(batch, [(1, 2)] * len(batch))
+    alone = [gatherer.hits(batch.select([row]), [(1, 2)])[0] for row in range(len(batch))]
+    assert alone == together

@@ -1,0 +1,208 @@
+"""From evidence to probabilities, and from a false discovery rate to what a protein is given."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from photophore.ec import parse_ec
+from photophore.errors import DatabaseError
+from photophore_hifinn import ranking
+from photophore_hifinn.evidence import FEATURES
+from photophore_hifinn.ranking import RANKER_FILE, LevelModel, Ranker, Verdict, decide
+
+ZEROS = (0.0,) * len(FEATURES)
+ONES = (1.0,) * len(FEATURES)
+RATES = (0.01, 0.05, 0.1)
+
+
+def model(thresholds, **changes):
+    return LevelModel(
+        **{"means": ZEROS, "spreads": ONES, "weights": ZEROS, "bias": 0.0, **changes}, thresholds=thresholds
+    )
+
+
+#: Thresholds at 1, 5 and 10 % of levels 4 to 1.
+RANKER = Ranker(
+    rates=RATES,
+    levels=(model((2.0, 0.9, 0.8)), model((0.95, 0.7, 0.6)), model((0.9, 0.6, 0.5)), model((0.8, 0.5, 0.3))),
+)
+
+
+def ranked(*levels):
+    """Return EC numbers and probabilities by level, from texts such as ``1.1.1.1=0.9 1.1.1.2=0.5``, deepest first."""
+    pairs = [[word.split("=") for word in text.split()] for text in levels]
+    chosen = [[(parse_ec(number), float(value)) for number, value in each] for each in pairs]
+    return dict(zip(ranking.LEVELS, chosen, strict=True))
+
+
+def given(verdict):
+    return [(str(number), value) for number, value in verdict.given]
+
+
+# Probabilities.
+
+
+def test_the_logistic_model_by_eye():
+    """A score of 20 bits is two spreads above the mean: 2 * 1.5 - 1 = 2; one of 10 is at the mean: -1."""
+    score = FEATURES.index("score")
+    only = {"means": 10.0, "spreads": 5.0, "weights": 1.5}
+    fields = {
+        name: tuple(
+            value if place == score else base for place, base in enumerate(ONES if name == "spreads" else ZEROS)
+        )
+        for name, value in only.items()
+    }
+    evidence = np.zeros((2, len(FEATURES)), dtype=np.float32)
+    evidence[:, score] = 20, 10
+    found = model((), **fields, bias=-1.0)
+    wanted = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))]
+    np.testing.assert_allclose(found.raw_probability(evidence), wanted)
+    np.testing.assert_allclose(found.probability(evidence), wanted)
+
+
+def test_every_feature_is_weighed():
+    random = np.random.default_rng(0)
+    means, weights = random.normal(size=(2, len(FEATURES)))
+    spreads = random.uniform(0.5, 2, len(FEATURES))
+    evidence = random.normal(size=(7, len(FEATURES))).astype(np.float32)
+    found = model((), means=tuple(means), spreads=tuple(spreads), weights=tuple(weights), bias=0.3)
+    for row, value in zip(evidence.tolist(), found.raw_probability(evidence).tolist(), strict=True):
+        columns = zip(row, means, spreads, weights, strict=True)
+        total = 0.3 + sum((x - mean) / spread * weight for x, mean, spread, weight in columns)
+        assert value == pytest.approx(1 / (1 + np.exp(-total)))
+
+
+def test_the_calibration_by_eye():
+    """A model that says 0.5 is right in 3 of 10; halfway from there to 1, the share is halfway to 0.9."""
+    knots = {"raw": (0.0, 0.5, 1.0), "calibrated": (0.1, 0.3, 0.9)}
+    nothing = np.zeros((1, len(FEATURES)), dtype=np.float32)
+    for raw, wanted in ((0.5, 0.3), (0.75, 0.6), (0.25, 0.2)):
+        found = model((), bias=float(np.log(raw / (1 - raw))), **knots).probability(nothing)
+        np.testing.assert_allclose(found, [wanted])
+
+
+def test_no_evidence_has_no_probabilities():
+    assert RANKER.levels[0].probability(np.zeros((0, len(FEATURES)), dtype=np.float32)).shape == (0,)
+
+
+# Thresholds.
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"),
+    [(0.01, 0.95), (0.03, 0.95), (0.05, 0.7), (0.0999, 0.7), (0.1, 0.6), (0.3, 0.6), (0.009, 2.0), (0.0, 2.0)],
+)
+def test_between_known_rates_the_lower_one_counts(rate, wanted):
+    assert RANKER.threshold(3, rate) == wanted
+
+
+def test_a_rate_is_known_in_spite_of_rounding():
+    ranker = Ranker((0.1, 0.3), (model((0.9, 0.5)),) * 4)
+    assert ranker.threshold(1, 0.1 * 3) == ranker.threshold(1, 1.0 - 0.7) == 0.5
+
+
+# Stored.
+
+
+def test_a_ranker_comes_back_as_it_was_saved(tmp_path):
+    values = tuple(np.random.default_rng(1).normal(size=len(FEATURES)).tolist())
+    uneven = model(
+        (0.5, 0.4, 0.1), means=values, weights=values[::-1], bias=1 / 3, raw=(0.0, 0.7), calibrated=(0.1, 1.0)
+    )
+    ranker = Ranker(RATES, (uneven, *RANKER.levels[1:]))
+    ranker.save(tmp_path)
+    assert Ranker.load(tmp_path) == ranker
+
+
+@pytest.mark.parametrize("changed", ["schema", "features"])
+def test_other_evidence_is_refused(tmp_path, changed):
+    RANKER.save(tmp_path)
+    path = tmp_path / RANKER_FILE
+    content = json.loads(path.read_text())
+    content[changed] = {"schema": 7, "features": [*FEATURES[1:], FEATURES[0]]}[changed]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatabaseError) as error:
+        Ranker.load(tmp_path)
+    assert str(error.value) == (
+        f"{path}: weighs other evidence than this version gathers (schema {content['schema']}); build the database "
+        "again, or use the version of photophore that built it"
+    )
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "no levels", "unknown field", "not text"])
+def test_a_damaged_file_is_refused(tmp_path, harm):
+    RANKER.save(tmp_path)
+    path = tmp_path / RANKER_FILE
+    text = path.read_text()
+    if harm == "gone":
+        path.unlink()
+    elif harm == "not text":
+        path.write_bytes(b"\xff\xfe\x00")
+    else:
+        path.write_text(
+            {
+                "cut": text[: len(text) // 2],
+                "no levels": text.replace('"levels"', '"lvls"'),
+                "unknown field": text.replace('"bias"', '"basis"'),
+            }[harm]
+        )
+    with pytest.raises(DatabaseError) as error:
+        Ranker.load(tmp_path)
+    assert str(error.value).startswith(f"{path}: cannot be read (")
+    assert str(error.value).endswith("); copy or build the database again (photophore db verify)")
+
+
+# Decisions.
+
+
+def test_several_full_numbers_may_be_given():
+    verdict = decide(ranked("1.1.1.1=0.95 1.1.1.2=0.9 1.1.1.3=0.89", "1.1.1=1", "1.1=1", "1=1"), RANKER, 0.05)
+    assert given(verdict) == [("1.1.1.1", 0.95), ("1.1.1.2", 0.9)]
+    assert not verdict.reason
+
+
+def test_one_number_is_given_where_the_serial_stays_open():
+    verdict = decide(ranked("1.1.1.1=0.85 1.1.1.2=0.8", "1.1.1=0.75 2.7.1=0.72", "1.1=1", "1=1"), RANKER, 0.05)
+    assert given(verdict) == [("1.1.1.-", 0.75)]
+    assert verdict.reason == "1.1.1.1 has probability 0.85, 0.90 is wanted at a false discovery rate of 0.05"
+
+
+def test_the_level_above_is_tried_until_one_is_sure():
+    verdict = decide(ranked("1.1.1.1=0.5", "1.1.1=0.59", "1.1=0.49", "1=0.3 2=0.3"), RANKER, 0.1)
+    assert given(verdict) == [("1.-.-.-", 0.3)]
+    assert verdict.reason == "1.1.1.1 has probability 0.50, 0.80 is wanted at a false discovery rate of 0.1"
+
+
+def test_where_no_level_is_sure_nothing_is_given():
+    verdict = decide(ranked("1.1.1.1=0.5", "1.1.1=0.59", "1.1=0.49", "1=0.29"), RANKER, 0.1)
+    assert verdict == Verdict(
+        (),
+        "no enzyme found: 1.1.1.1 has probability 0.50, 0.80 is wanted at a false discovery rate of 0.1",
+    )
+
+
+def test_a_rate_that_full_numbers_never_reach():
+    evidence = ranked("1.1.1.1=1", "1.1.1=0.96", "1.1=1", "1=1")
+    verdict = decide(evidence, RANKER, 0.01)
+    assert given(verdict) == [("1.1.1.-", 0.96)]
+    assert verdict.reason == "1.1.1.1 has probability 1.00, which is never enough"
+    assert decide(evidence, RANKER, 0.001) == Verdict(
+        (), "no enzyme found: 1.1.1.1 has probability 1.00, which is never enough"
+    )
+
+
+@pytest.mark.parametrize("evidence", [{}, {level: [] for level in ranking.LEVELS}])
+def test_a_protein_like_no_family_is_given_nothing(evidence):
+    assert decide(evidence, RANKER, 0.1) == Verdict((), "no enzyme found: no family of enzymes is like it")
+
+
+def test_a_higher_rate_never_gives_less():
+    random = np.random.default_rng(2)
+    numbers = ("1.1.1.1", "1.1.1", "1.1", "1")
+    for values in random.random((50, 4)):
+        evidence = ranked(*(f"{number}={value}" for number, value in zip(numbers, values, strict=True)))
+        depths = [max((ec.level for ec, _ in decide(evidence, RANKER, rate).given), default=0) for rate in RATES]
+        assert depths == sorted(depths)
