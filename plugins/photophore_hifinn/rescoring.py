@@ -107,13 +107,13 @@ def _prepare(columns: npt.NDArray[np.int32]) -> Any:
     return parasail.profile_create_16("A" * len(values), parasail.Matrix(pointer))
 
 
-def _best(profile: Any, sequence: str) -> int:
-    """Return the best local alignment score in steps."""
+def _best(profile: Any, sequence: str) -> Any:
+    """Return parasail's result for the best local alignment: its score in steps, and the last places of both, 0-based."""
     result = parasail.sw_striped_profile_16(profile, sequence, GAP_OPEN, GAP_EXTEND)
     if result.saturated:  # more than 16 bits hold: thousands of residues that all fit
         wide = parasail.profile_create_32(profile.s1, profile.matrix)
         result = parasail.sw_striped_profile_32(wide, sequence, GAP_OPEN, GAP_EXTEND)
-    return int(result.score)
+    return result
 
 
 def align_slowly(columns: npt.NDArray[np.int8], sequence: str) -> float:
