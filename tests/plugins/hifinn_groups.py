@@ -8,7 +8,7 @@ from Bio.Align import substitution_matrices
 from photophore.ec import split_ecs
 from photophore.fasta import Record, read_fasta
 from photophore.types import SequenceBatch
-from photophore_hifinn.compact import pack
+from photophore_hifinn.compact import BITS_PER_STEP, pack
 from photophore_near.residues import AMINO_ACIDS, BACKGROUND
 
 FREQUENCIES = BACKGROUND / BACKGROUND.sum(dtype=np.float64)
@@ -18,6 +18,27 @@ def blosum62():
     """Return BLOSUM62 in thirds of a bit, ``shape=(20, 20), dtype=int8``; its own scores are halves."""
     halves = substitution_matrices.load("BLOSUM62")
     return np.rint([[1.5 * halves[a][b] for b in AMINO_ACIDS] for a in AMINO_ACIDS]).astype(np.int8)
+
+
+def column(**steps):
+    """Return one position with the scores given by residue, -3 steps for the others."""
+    return np.array([[steps.get(letter, -3) for letter in AMINO_ACIDS]], dtype=np.int8)
+
+
+def columns(text, steps):
+    """Return one position a letter, which alone scores ``steps`` there."""
+    return np.concatenate([column(**{letter: steps}) for letter in text])
+
+
+def family_columns(count, seed=0):
+    """Return columns as profiles have them: log odds of what BLOSUM62 expects beside up to three residues."""
+    random = np.random.default_rng(seed)
+    beside = FREQUENCIES * np.exp2(blosum62() * BITS_PER_STEP)
+    beside /= beside.sum(axis=1, keepdims=True)  # (seen residue, residue)
+    seen = random.choice(20, (count, 3), p=FREQUENCIES)
+    shares = random.dirichlet([0.7, 0.7, 0.7], count)  # (count, 3)
+    odds = np.log2(np.einsum("cs,csr->cr", shares, beside[seen]) / FREQUENCIES)
+    return np.rint(odds / BITS_PER_STEP).astype(np.int8)
 
 
 def columns_of(sequence):

@@ -9,20 +9,20 @@ import pytest
 from tests.plugins.hifinn_groups import batch_of, columns_of, metagenome_proteins, profiles_of, relative
 
 from photophore.background import background_batches
-from photophore.ec import parse_ec, split_ecs
+from photophore.ec import split_ecs
 from photophore.hookspecs import Runtime
 from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, Neighbour, evidence_of
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.gathering import Gatherer
-from photophore_hifinn.rescoring import align_scores
+from photophore_hifinn.rescoring import align
 
 RESIDUES = 200
 #: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; the last is too weak to count.
 HITS = (
-    Hit(split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0),
-    Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0),
+    Hit(split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0, protein_share=0.1, profile_share=0.2),
+    Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0, protein_share=0.3, profile_share=0.4),
     Hit(split_ecs("3.1.1.1"), positions=10, bits=LEAST_BITS - 0.1, found=9.0),
-    Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0),
+    Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0, protein_share=0.5, profile_share=0.6),
 )
 #: What the groups weigh against the best, which is 20 and 10 bits ahead.
 SECOND, THIRD = np.exp(-0.5), np.exp(-1.0)
@@ -59,6 +59,8 @@ def test_full_numbers_by_eye():
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
+        protein_span=0.3,
+        profile_span=0.4,
         share=(1 + THIRD) / ALL,
         parent_share=(1 + THIRD) / ALL,
         found=np.log(2),
@@ -73,6 +75,8 @@ def test_full_numbers_by_eye():
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
+        protein_span=0.5,
+        profile_span=0.6,
         share=SECOND / ALL,
         parent_share=SECOND / ALL,
         found=0,
@@ -87,6 +91,8 @@ def test_full_numbers_by_eye():
         gap=np.log(21),
         score_per_residue=0.1,
         score_per_position=0.4,
+        protein_span=0.1,
+        profile_span=0.2,
         share=THIRD / ALL,
         parent_share=(1 + THIRD) / ALL,
         found=np.log(4),
@@ -107,6 +113,8 @@ def test_classes_by_eye():
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
+        protein_span=0.3,
+        profile_span=0.4,
         share=(1 + THIRD) / ALL,
         found=np.log(2),
         cosine=0.8,
@@ -119,6 +127,8 @@ def test_classes_by_eye():
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
+        protein_span=0.5,
+        profile_span=0.6,
         share=SECOND / ALL,
         found=0,
         cosine=0,
@@ -188,7 +198,9 @@ def test_the_order_of_what_is_given_changes_nothing():
 
 # Gathered.
 
-ECS = ["1.1.1.1", "2.7.1.1;2.7.1.2"] * 10
+#: Half of the groups are kin, the others are alone with their number.
+ECS = [f"1.1.1.{number + 1}" if number % 2 else "2.7.1.1;2.7.1.2" for number in range(20)]
+KIN = range(0, 20, 2)
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +214,16 @@ def profiles(families):
 
 
 @pytest.fixture(scope="module")
-def gatherer(profiles):
+def finder(profiles):
     with pytest.MonkeyPatch.context() as patch:  # the same code in less time
         patch.setattr("photophore_hifinn.finding.background_batches", partial(background_batches, 200))
         finder = GroupFinder(profiles, Runtime(), groups=10)
         finder.measure()
+    return finder
+
+
+@pytest.fixture(scope="module")
+def gatherer(profiles, finder):
     return Gatherer(profiles, finder, threads=1)
 
 
@@ -216,46 +233,76 @@ def batch(families):
     return batch_of([relative(random, each) for each in families])
 
 
-def key(hit):
-    return hit.ecs, hit.positions, hit.bits
-
-
-def test_a_relative_has_a_hit_of_its_family(batch, families, gatherer, profiles):
-    hits = gatherer.hits(batch, [()] * len(batch))
-    rows = np.arange(len(batch))
-    own = align_scores(profiles, batch.sequences, rows, rows)
-    for each, sequence, ecs, bits in zip(hits, families, ECS, own.tolist(), strict=True):
-        best = max(each, key=lambda hit: hit.bits)
-        assert key(best) == (split_ecs(ecs), len(sequence), bits)
-        assert best.found > 0
-        assert bits > 100
-        numbers, _ = evidence_of(each, (), len(sequence), 4)
-        assert numbers[0] == parse_ec(ecs.partition(";")[0])
-
-
-def test_groups_of_the_neighbours_are_aligned_as_well(batch, gatherer, profiles):
-    without = gatherer.hits(batch, [()] * len(batch))
-    everything = gatherer.hits(batch, [range(len(profiles))] * len(batch))
+@pytest.fixture(scope="module")
+def aligned(batch, profiles):
+    """Return the hits of all pairs, by protein row and group, as they would be were all groups proposed."""
     rows, groups = (grid.ravel() for grid in np.indices((len(batch), len(profiles))))
-    bits = align_scores(profiles, batch.sequences, rows, groups).reshape(len(batch), len(profiles))
-    for row, (few, all_of_them) in enumerate(zip(without, everything, strict=True)):
-        assert [hit.bits for hit in all_of_them] == bits[row].tolist()
-        assert [hit.found for hit in all_of_them if hit in few] == [hit.found for hit in few]
-        assert all(hit.found == 0 for hit in all_of_them if hit not in few)
-        assert 0 < len(few) < len(all_of_them)
+    found = align(profiles, batch.sequences, rows, groups)
+    columns = (found.bits, found.protein_share, found.profile_share)
+    return np.stack(columns, axis=1).reshape(len(batch), len(profiles), 3)
+
+
+def values(hits):
+    return [[hit.bits, hit.protein_share, hit.profile_share] for hit in hits]
+
+
+def own(aligned, row):
+    return aligned[row, row].tolist()
+
+
+def test_a_relative_has_a_hit_of_its_family(batch, families, gatherer, aligned):
+    hits = gatherer.hits(batch, [()] * len(batch))
+    for row, (each, sequence, ecs) in enumerate(zip(hits, families, ECS, strict=True)):
+        best = max(each, key=lambda hit: hit.bits)
+        assert (best.ecs, best.positions) == (split_ecs(ecs), len(sequence))
+        assert values([best]) == [own(aligned, row)]
+        assert best.bits > 100
+        assert best.found > 0
+        numbers, _ = evidence_of(each, (), len(sequence), 4)
+        assert numbers[: len(best.ecs)] == list(best.ecs)
+
+
+def test_groups_of_the_neighbours_are_aligned_as_well(batch, gatherer, aligned):
+    without = gatherer.hits(batch, [()] * len(batch))
+    everything = gatherer.hits(batch, [range(len(ECS))] * len(batch))
+    for few, each, wanted in zip(without, everything, aligned, strict=True):
+        assert values(each) == [hit.tolist() for hit in wanted if hit[0] >= LEAST_BITS]
+        assert all(hit in each for hit in few)
+    assert sum(map(len, without)) < sum(map(len, everything))
+
+
+def test_kin_of_the_best_is_aligned_as_well(batch, finder, gatherer, aligned):
+    rows, groups, _ = finder.find(batch)
+    proposed = set(zip(rows.tolist(), groups.tolist(), strict=True))
+    hits = gatherer.hits(batch, [()] * len(batch))
+    unseen = 0
+    for row in KIN:
+        bits = [hit.bits for hit in hits[row]]
+        for group in KIN:
+            if aligned[row, group, 0] >= LEAST_BITS:
+                assert aligned[row, group, 0] in bits
+                unseen += (row, group) not in proposed
+    assert unseen > 0
+
+
+def test_weak_alignments_are_no_hits(batch, gatherer, aligned):
+    everything = gatherer.hits(batch, [range(len(ECS))] * len(batch))
+    assert min(hit.bits for hits in everything for hit in hits) >= LEAST_BITS > aligned[:, :, 0].min()
 
 
 def test_a_group_that_both_propose_is_aligned_once(batch, gatherer):
-    without = gatherer.hits(batch, [()] * len(batch))
     doubled = gatherer.hits(batch, [(row, row) for row in range(len(batch))])
-    assert doubled == without
+    assert doubled == gatherer.hits(batch, [()] * len(batch))
 
 
-def test_groups_that_are_not_allowed_are_left_out(batch, gatherer):
-    without = gatherer.hits(batch, [(0,)] * len(batch), allowed=lambda row, group: row != group)
-    whole = gatherer.hits(batch, [(0,)] * len(batch))
-    assert all(len(few) == len(each) - 1 for few, each in zip(without, whole, strict=True))
-    assert gatherer.hits(batch, [(0,)] * len(batch), allowed=lambda *_: False) == [[]] * len(batch)
+def test_groups_that_are_not_allowed_are_left_out(batch, gatherer, aligned):
+    everything = [range(len(ECS))] * len(batch)
+    others = gatherer.hits(batch, everything, allowed=lambda row, group: row != group)
+    for row, (few, each) in enumerate(zip(others, gatherer.hits(batch, everything), strict=True)):
+        assert values(few) == [value for value in values(each) if value != own(aligned, row)]
+    assert gatherer.hits(batch, everything, allowed=lambda *_: False) == [[]] * len(batch)
+    for row, few in enumerate(gatherer.hits(batch, [()] * len(batch), allowed=lambda row, group: row != group)):
+        assert own(aligned, row) not in values(few)
 
 
 def test_a_protein_alone_has_the_hits_that_it_has_among_others(batch, gatherer):

@@ -1,4 +1,4 @@
-"""Profiles of groups: stored small, aligned as the textbook and another program align, found by the near network."""
+"""Profiles of groups: stored small, and found by the near network."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from Bio.Align import PairwiseAligner, substitution_matrices
 from tests.plugins.hifinn_groups import (
-    FREQUENCIES,
     batch_of,
-    blosum62,
+    column,
     columns_of,
+    family_columns,
     metagenome_proteins,
     profiles_of,
     random_protein,
@@ -24,37 +23,8 @@ from photophore.hookspecs import Runtime
 from photophore_hifinn import compact
 from photophore_hifinn.compact import CODEBOOK, PROFILES_FILE, GroupProfiles, compress
 from photophore_hifinn.finding import GroupFinder
-from photophore_hifinn.rescoring import GAP_EXTEND, GAP_OPEN, align_scores, align_slowly
-from photophore_near.residues import AMINO_ACIDS
 
-ODD_LETTERS = AMINO_ACIDS + "BJZXUO"
 GROUPS = 40
-
-
-def column(**steps):
-    """Return one position with the scores given by residue, -3 steps for the others."""
-    return np.array([[steps.get(letter, -3) for letter in AMINO_ACIDS]], dtype=np.int8)
-
-
-def columns(text, steps):
-    """Return one position a letter, which alone scores ``steps`` there."""
-    return np.concatenate([column(**{letter: steps}) for letter in text])
-
-
-def family_columns(count, seed=0):
-    """Return columns as profiles have them: log odds of what BLOSUM62 expects beside up to three residues."""
-    random = np.random.default_rng(seed)
-    beside = FREQUENCIES * np.exp2(blosum62() * compact.BITS_PER_STEP)
-    beside /= beside.sum(axis=1, keepdims=True)  # (seen residue, residue)
-    seen = random.choice(20, (count, 3), p=FREQUENCIES)
-    shares = random.dirichlet([0.7, 0.7, 0.7], count)  # (count, 3)
-    odds = np.log2(np.einsum("cs,csr->cr", shares, beside[seen]) / FREQUENCIES)
-    return np.rint(odds / compact.BITS_PER_STEP).astype(np.int8)
-
-
-def pairs(*numbers):
-    rows, groups = np.array(numbers, dtype=np.int64).reshape(-1, 2).T
-    return rows, groups
 
 
 # Stored.
@@ -192,108 +162,6 @@ def test_another_schema_is_refused(tmp_path, monkeypatch):
         f"{tmp_path / PROFILES_FILE}: the profiles are stored in schema 2, this version reads 1; build the database "
         "again, or use the version of photophore that built it"
     )
-
-
-# Aligned.
-
-
-def test_an_alignment_by_eye():
-    """MKVL fits by 4 bits; of the profile backwards, a single residue fits."""
-    profiles = profiles_of([columns("MKVL", 3)])
-    scores = align_scores(profiles, ["AAMKVLAA", "GGGG"], *pairs((0, 0), (1, 0)))
-    assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores, [4 - 1, 0], rtol=1e-6)
-
-
-def test_a_gap_by_eye():
-    """Two stretches of 20 residues that fit by 4 bits each; a gap of 5 residues costs 11 and 4 bits: 160 - 15.
-
-    Backwards, the stretches have changed places, and only one of them fits.
-    """
-    profiles = profiles_of([columns("W" * 20 + "C" * 20, 12)])
-    inserted, lost = "W" * 20 + "G" * 5 + "C" * 20, "W" * 20 + "C" * 15
-    np.testing.assert_allclose(align_scores(profiles, [inserted], *pairs((0, 0))), [160 - 15 - 80], rtol=1e-6)
-    np.testing.assert_allclose(align_scores(profiles, [lost], *pairs((0, 0))), [140 - 80], rtol=1e-6)
-    apart = profiles_of([columns("W" * 20 + "A" * 5 + "C" * 20, 12)])
-    np.testing.assert_allclose(align_scores(apart, ["W" * 20 + "C" * 20], *pairs((0, 0))), [160 - 15 - 80], rtol=1e-6)
-
-
-def test_scores_are_those_of_the_textbook():
-    random = np.random.default_rng(3)
-    family = [random_protein(random, length) for length in (1, 2, 30, 75, 120)]
-    noise = [random.integers(-2, 3, (len(each), 20)) for each in family]
-    scores = [(columns_of(each) + extra).astype(np.int8) for each, extra in zip(family, noise, strict=True)]
-    scores.append(family_columns(60))
-    proteins = [relative(random, each) for each in family[2:]]
-    proteins += [random_protein(random, length, ODD_LETTERS) for length in (1, 2, 40, 150)]
-    proteins += ["".join(random.choice([*each, *"BJZXUO"]) for each in family[3]), *"BJZXUO", family[4][40:] * 3]
-    profiles = profiles_of(scores)
-    rows, groups = (grid.ravel() for grid in np.indices((len(proteins), len(scores))))
-    order = random.permutation(len(rows))
-    found = align_scores(profiles, proteins, rows[order], groups[order])
-    wanted = [
-        align_slowly(scores[group], proteins[row]) - align_slowly(scores[group][::-1], proteins[row])
-        for row, group in zip(rows[order].tolist(), groups[order].tolist(), strict=True)
-    ]
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
-    assert max(wanted) > 30
-    assert min(wanted) < 0
-
-
-def test_scores_are_those_of_another_program(metagenome_faa):
-    random = np.random.default_rng(4)
-    families = metagenome_proteins(metagenome_faa, 4)
-    proteins = [relative(random, each) for each in families]
-    aligner = PairwiseAligner(mode="local", open_gap_score=-GAP_OPEN, extend_gap_score=-GAP_EXTEND)
-    aligner.substitution_matrix = substitution_matrices.Array(AMINO_ACIDS, dims=2, data=blosum62().astype(float))
-    profiles = profiles_of([columns_of(each) for each in families])
-    rows, groups = (grid.ravel() for grid in np.indices((len(proteins), len(families))))
-    wanted = [
-        (aligner.score(families[group], proteins[row]) - aligner.score(families[group][::-1], proteins[row])) / 3
-        for row, group in zip(rows.tolist(), groups.tolist(), strict=True)
-    ]
-    np.testing.assert_allclose(align_scores(profiles, proteins, rows, groups), wanted, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("odd", ["BD", "JI", "ZE", "UC", "OK", "XA"])
-def test_odd_residues_score_as_what_they_are_like(odd):
-    letter, like = odd
-    profiles = profiles_of([columns_of(AMINO_ACIDS)])
-    scores = align_scores(profiles, [AMINO_ACIDS.replace(like, letter), AMINO_ACIDS], *pairs((0, 0), (1, 0)))
-    assert scores[0] == scores[1] > 0
-
-
-def test_scores_beyond_16_bits_are_whole():
-    """600 positions of 127 steps are more than 65,535; thousands of residues in their own profile are as well."""
-    random = np.random.default_rng(5)
-    sequence = random_protein(random, 600)
-    profile = columns(sequence, 127)
-    (score,) = align_scores(profiles_of([profile]), [sequence], *pairs((0, 0)))
-    assert score == pytest.approx(align_slowly(profile, sequence) - align_slowly(profile[::-1], sequence), rel=1e-6)
-    assert align_slowly(profile, sequence) == pytest.approx(600 * 127 / 3)
-    long = random_protein(random, 9000)
-    own = columns_of(long).max(axis=1).sum(dtype=int) / 3
-    (score,) = align_scores(profiles_of([columns_of(long)]), [long], *pairs((0, 0)))
-    assert 65_536 / 3 < own - 100 < score < own
-
-
-def test_threads_change_nothing():
-    random = np.random.default_rng(6)
-    families = [random_protein(random, int(length)) for length in random.integers(20, 200, 50)]
-    proteins = [relative(random, each) for each in families]
-    profiles = profiles_of([columns_of(each) for each in families])
-    rows, groups = random.integers(0, 50, (2, 1500))
-    one, two = (align_scores(profiles, proteins, rows, groups, threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one, two)
-    alone = [align_scores(profiles, proteins, rows[pair : pair + 1], groups[pair : pair + 1])[0] for pair in range(99)]
-    np.testing.assert_array_equal(one[:99], alone)
-
-
-def test_no_pairs_have_no_scores():
-    nothing = np.zeros(0, dtype=np.int64)
-    scores = align_scores(profiles_of([columns_of("MKVL")]), ["MKVL"], nothing, nothing)
-    assert (scores.shape, scores.dtype) == ((0,), np.float32)
-    assert align_scores(profiles_of([columns_of("MKVL")]), [], nothing, nothing).shape == (0,)
 
 
 # Found.
