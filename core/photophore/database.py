@@ -172,7 +172,7 @@ def find(name: str | Path | None) -> Database:
 def write_targets_file(path: Path, targets: TargetTable) -> None:
     """Write the table of targets."""
     statistics: Mapping[str, Any] = {_STATISTIC + name: column for name, column in targets.statistics.items()}
-    np.savez(
+    np.savez_compressed(
         path,
         ids=np.array(targets.ids, dtype=np.str_),
         offsets=targets.offsets,

@@ -47,6 +47,7 @@ _KEEP = (
     "fewer is faster and smaller"
 )
 
+FLAT_CODES = ("fp32", "sq8")
 CODES = ("sq8", "sq4", "fp16", "pq")
 REFINES = ("none", "sq8", "fp16")
 
@@ -59,10 +60,13 @@ class FlatConfig:
     k: int = _option(16, _K)
     stride: int = _option(1, _STRIDE)
     mmap: bool = _option(False, _MMAP)
+    code: str = _option("fp32", "build: how a vector is stored, fp32 or sq8 (a quarter of the size)", FLAT_CODES)
 
     def __post_init__(self) -> None:
         _check_share("keep", self.keep)
         _check_at_least(self, k=1, stride=1)
+        if self.code not in FLAT_CODES:
+            raise ValueError(f"code is {self.code!r}; choose one of {', '.join(FLAT_CODES)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,12 +137,35 @@ class FaissIndex(Generic[Config]):
 
 
 class FlatIndex(FaissIndex[FlatConfig]):
-    """Exact search."""
+    """Exact search; vectors stored in 8 bits are searched as what the 8 bits stand for."""
 
     name = "flat"
 
     def _make(self, vectors: Vectors) -> Any:
-        return faiss.IndexFlatIP(vectors.shape[1])
+        dim = vectors.shape[1]
+        if self.config.code == "fp32":
+            return faiss.IndexFlatIP(dim)
+        quantised = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+        quantised.train(vectors)
+        return quantised
+
+    def _tune(self) -> None:
+        self._stored = self._index
+        if isinstance(self._index, faiss.IndexScalarQuantizer):  # a product of floats is faster than one of codes
+            self._index = faiss.IndexFlatIP(self._stored.d)
+            self._index.add(self._stored.reconstruct_n(0, self._stored.ntotal))
+
+    def vectors(self) -> Vectors:
+        """Return all vectors as they are searched, ``shape=(rows, dim)``."""
+        found: Vectors = self._index.reconstruct_n(0, self._index.ntotal)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the index into ``folder`` as it is stored."""
+        searched = self._index
+        self._index = getattr(self, "_stored", None)
+        super().save(folder)
+        self._index = searched
 
 
 class IvfIndex(FaissIndex[IvfConfig]):

@@ -60,11 +60,7 @@ class HifinnAnnotator:
     """Sums the shares of the neighbours by EC number, as HiFi-NN does (equation 6)."""
 
     def __init__(self, table: LabelTable, targets: TargetTable, config: HifinnAnnotatorConfig) -> None:
-        if len(table) != len(targets) or table.ids_digest != digest_of(targets.ids):
-            raise DatabaseError(
-                f"the index has {len(targets)} targets and the annotator EC numbers of {len(table)} proteins, or their names "
-                "or order differ; build the database again"
-            )
+        check_table(table, targets)
         self._table = table
         self._targets = targets
         self._config = config
@@ -83,6 +79,15 @@ class HifinnAnnotator:
             for annotation in _rows(
                 batch.ids[row], len(batch.sequences[row]), relatives, label_shares(relatives), self._config
             )
+        )
+
+
+def check_table(table: LabelTable, targets: TargetTable) -> None:
+    """Raise `DatabaseError` unless the labels are those of the proteins in the index."""
+    if len(table) != len(targets) or table.ids_digest != digest_of(targets.ids):
+        raise DatabaseError(
+            f"the index has {len(targets)} targets and the annotator EC numbers of {len(table)} proteins, or their names "
+            "or order differ; build the database again"
         )
 
 
@@ -126,7 +131,7 @@ def _rows(
     config: HifinnAnnotatorConfig,
 ) -> Iterator[Annotation]:
     """Yield a row for each EC number that is confident enough, or the one row that says why there is none."""
-    shown = ",".join(map(_relative_text, relatives[: config.shown]))
+    shown = ",".join(map(relative_text, relatives[: config.shown]))
     known = [label for label in labels if label.ec is not None and label.confidence >= config.min_confidence]
     for label in known:
         yield _row(protein, length, label, shown, reason="")
@@ -140,6 +145,8 @@ def _row(protein: str, length: int, label: LabelShare | None, shown: str, *, rea
     evidence: dict[str, Scalar] = {
         "distance": label.distance if label else None,
         "level": ec.level if ec else None,
+        "bits": None,
+        "rivals": "",
         "neighbours": shown,
         "reason": reason,
     }
@@ -167,6 +174,7 @@ def _reason(labels: Sequence[LabelShare], least: float) -> str:
     return f"no EC number reaches confidence {least:g}: the best is {best.ec} with {best.confidence:.2g}"
 
 
-def _relative_text(relative: Relative) -> str:
+def relative_text(relative: Relative) -> str:
+    """Return ``id:distance:EC;EC``, - where it is no enzyme."""
     distance = "" if relative.distance is None else f"{relative.distance:.4f}"
     return f"{relative.id}:{distance}:{';'.join(map(str, relative.ecs)) or '-'}"

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 PRECISIONS = ("int8", "fp32")
+RERANKS = ("auto", "profiles", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,47 @@ class LabelDensityConfig:
 class HifinnAnnotatorConfig:
     """Options of the annotator ``hifinn``."""
 
+    fdr: float = field(
+        default=0.1,
+        metadata={
+            "help": "with profiles: share of the reported EC numbers that may be wrong; a protein for which that cannot be "
+            "kept backs off to 2.7.1.-, 2.7.-.- or 2.-.-.-, or to none"
+        },
+    )
+    rerank: str = field(
+        default="auto",
+        metadata={
+            "help": "profiles: weigh EC numbers by alignments to the profiles of the database; none: by equation 6 of "
+            "HiFi-NN alone; auto: by profiles where the database has them",
+            "choices": RERANKS,
+        },
+    )
+    profiles: str = field(
+        default="none",
+        metadata={
+            "help": "build: none; build, to make a profile of each cluster's proteins with the same EC numbers (columns "
+            "cluster30 and cluster50 of the look-up table); or the folder `annotator` of a database to take them from"
+        },
+    )
+    ranker: str = field(
+        default="",
+        metadata={
+            "help": "build: ranker.json that weighs the evidence; empty takes the one that comes with the package"
+        },
+    )
     min_confidence: float = field(
-        default=0.1, metadata={"help": "least confidence (equation 6) with which an EC number is reported, 0 to 1"}
+        default=0.1,
+        metadata={
+            "help": "without profiles: least confidence (equation 6) with which an EC number is reported, 0 to 1"
+        },
     )
     shown: int = field(default=5, metadata={"help": "nearest neighbours named in the column `neighbours`"})
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.fdr <= 1.0:
+            raise ValueError(f"fdr is {self.fdr}; give a share from 0 to 1, such as 0.05")
+        if self.rerank not in RERANKS:
+            raise ValueError(f"rerank is {self.rerank!r}; choose one of {', '.join(RERANKS)}")
         if not 0.0 <= self.min_confidence <= 1.0:
             raise ValueError(f"min_confidence is {self.min_confidence}; give a number from 0 to 1")
         if self.shown < 0:

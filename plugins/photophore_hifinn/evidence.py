@@ -25,6 +25,7 @@ FEATURES = (
     "cosine",  # to the nearest neighbour with the number
     "cosine_gap",  # how far that is below the nearest enzyme of all
     "lead",  # cosine of the nearest enzyme less that of the nearest protein that is none
+    "lead_bits",  # of the number's best alignment over the best to a protein that is no enzyme, +-log(1 + bits)
     "groups",  # with the number, log
     "rivals",  # EC numbers whose score is at least 0.7 of the best, log
     "numbers",  # EC numbers that the best such group carries at once, log
@@ -47,7 +48,7 @@ class Hit:
     Parameters
     ----------
     ecs, positions
-        EC numbers of the group, and positions of its profile.
+        EC numbers of the group (none: no enzymes), and positions of its profile.
     bits, protein_share, profile_share
         The alignment, see `photophore_hifinn.rescoring.Alignments`.
     found
@@ -86,7 +87,8 @@ def evidence_of(
     level
         1 to 4.
     """
-    hits = sorted((hit for hit in hits if hit.bits >= LEAST_BITS), key=lambda hit: -hit.bits)[:MOST_GROUPS]
+    other = max((hit.bits for hit in hits if not hit.ecs), default=0.0)
+    hits = sorted((hit for hit in hits if hit.ecs and hit.bits >= LEAST_BITS), key=lambda hit: -hit.bits)[:MOST_GROUPS]
     if not hits:
         return [], np.zeros((0, len(FEATURES)), dtype=np.float32)
     best: dict[EC, Hit] = {}
@@ -122,6 +124,7 @@ def evidence_of(
             cosines.get(label, _FAR),
             nearest - cosines.get(label, _FAR),
             lead,
+            np.sign(hit.bits - other) * np.log1p(abs(hit.bits - other)),
             np.log(groups[label]),
             np.log(rivals),
             np.log(len({ec.at_level(level) for ec in hit.ecs})),

@@ -13,6 +13,7 @@ from photophore.fasta import Record, read_fasta
 from photophore.hookspecs import TargetSource
 from photophore.inputs import open_input
 from photophore.types import RESIDUE_LETTERS, SequenceBatch
+from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.labels import LABELS_FILE, LabelTable
 
 #: Names of the columns, in lower case: ours first, then those of UniProt's and CLEAN's tables.
@@ -21,6 +22,8 @@ _COLUMNS = {
     "ec": ("ec", "ec number", "ec_number"),
     "sequence": ("sequence", "seq"),
 }
+#: Columns that a table may have: the cluster of relatives of a protein, and the part of it.
+_OPTIONAL = {"cluster": ("cluster", "cluster30"), "subcluster": ("subcluster", "cluster50")}
 _TOKEN = r"[0-9][0-9n-]*\.[0-9n.-]*"  # noqa: S105 - part of a pattern; malformed numbers match, and are refused later
 _LIST = rf"{_TOKEN}(?:[\s;,/]+(?:EC\s*[:=]?\s*)?{_TOKEN})*"
 #: ``EC=1.2.3.4``, ``[EC:1.2.3.4 2.3.4.-]``, ``(EC 1.2.3.4)`` in a FASTA description.
@@ -32,16 +35,18 @@ _SHAPES = "give a tab-separated table with the columns id, ec and sequence, or F
 
 
 class Labelled(NamedTuple):
-    """A protein with its EC numbers (none: no enzyme) and its place, ``file:line``."""
+    """A protein with its EC numbers (none: no enzyme), its place (``file:line``), and the clusters of relatives it is in."""
 
     id: str
     ecs: tuple[EC, ...]
     sequence: str
     source: str
+    cluster: str = ""
+    subcluster: str = ""
 
 
-def read_targets(sources: Sequence[Path], folder: Path) -> TargetSource:
-    """Read the labelled proteins of ``sources`` and write `LABELS_FILE` into ``folder``.
+def read_targets(sources: Sequence[Path], folder: Path, config: HifinnAnnotatorConfig) -> TargetSource:
+    """Read the labelled proteins of ``sources`` and write what the annotator needs into ``folder``.
 
     Raises
     ------
@@ -54,6 +59,11 @@ def read_targets(sources: Sequence[Path], folder: Path) -> TargetSource:
         raise InputError(f"{names}: none of the {len(proteins):,} proteins has an EC number; {_SHAPES}")
     table = LabelTable.make([protein.id for protein in proteins], [protein.ecs for protein in proteins])
     table.save(folder)
+    files = [LABELS_FILE]
+    if config.profiles != "none":
+        from photophore_hifinn.families import write_families
+
+        files += write_families(proteins, folder, config)
     batch = SequenceBatch(
         ids=tuple(protein.id for protein in proteins),
         sequences=tuple(protein.sequence for protein in proteins),
@@ -65,7 +75,7 @@ def read_targets(sources: Sequence[Path], folder: Path) -> TargetSource:
         "enzymes": sum(bool(protein.ecs) for protein in proteins),
         "ec_numbers": len(table.ecs),
     }
-    return TargetSource(batch, (LABELS_FILE,), facts)
+    return TargetSource(batch, tuple(files), facts)
 
 
 def read_labelled(path: Path) -> Iterator[Labelled]:
@@ -106,18 +116,20 @@ def _rows(path: Path, header: str, line: int, lines: Iterable[bytes]) -> Iterato
                 f"{path}:{line}: the header has no column {column!r} (it has: {', '.join(names)[:80]}); {_SHAPES}"
             )
         at[column] = found[0]
+    also = {column: names.index(name) for column, known in _OPTIONAL.items() for name in known[::-1] if name in names}
     for number, raw in enumerate(lines, start=line + 1):
         cells = _text(raw).rstrip("\r\n").split("\t")
         if cells == [""]:
             continue
         source = f"{path}:{number}"
-        if len(cells) <= max(at.values()):
+        if len(cells) <= max(*at.values(), *also.values()):
             raise InputError(
                 f"{source}: has {len(cells)} cells, the header has {len(names)}; write every cell, also an empty one"
             )
         name, sequence = cells[at["id"]].strip(), cells[at["sequence"]].strip().upper().rstrip("*")
         _check_row(name, sequence, source)
-        yield Labelled(name, split_ecs(cells[at["ec"]], place=source), sequence, source)
+        clusters = {column: cells[place].strip() or name for column, place in also.items()}
+        yield Labelled(name, split_ecs(cells[at["ec"]], place=source), sequence, source, **clusters)
 
 
 def _check_row(name: str, sequence: str, source: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from photophore.errors import PluginError
+from photophore.errors import PluginError, UsageError
 from photophore.hookspecs import (
     AggregatorSpec,
+    Annotator,
     AnnotatorSpec,
     Column,
     Encoder,
@@ -22,12 +24,11 @@ from photophore.types import TargetTable
 from photophore_hifinn.config import HifinnAnnotatorConfig, HifinnConfig, LabelDensityConfig
 from photophore_hifinn.label_density import LabelDensity
 
-if TYPE_CHECKING:
-    from photophore_hifinn.annotator import HifinnAnnotator
-
 COLUMNS = (
     Column("distance", float, "distance (1 - cosine) to the nearest neighbour that carries the EC number"),
     Column("level", int, "levels of the EC number that are given: 4 for 2.7.1.1, 3 for 2.7.1.-"),
+    Column("bits", float, "best alignment to a profile with the EC number, less that to the profile read backwards"),
+    Column("rivals", str, "the other EC numbers that were considered, each EC:probability, joined by commas"),
     Column("neighbours", str, "the nearest neighbours, each id:distance:EC;EC (- for no enzyme), joined by commas"),
     Column("reason", str, "why no EC number is given; empty where one is"),
 )
@@ -54,19 +55,47 @@ def train_hifinn(config_file: Path, overrides: Mapping[str, str]) -> None:
 
 def read_targets(sources: Sequence[Path], folder: Path, config: HifinnAnnotatorConfig) -> TargetSource:
     """Read labelled proteins and store their EC numbers in ``folder``."""
-    del config
     from photophore_hifinn.lookup import read_targets as read
 
-    return read(sources, folder)
+    return read(sources, folder, config)
 
 
-def create(folder: Path, targets: TargetTable, config: HifinnAnnotatorConfig, runtime: Runtime) -> HifinnAnnotator:
-    """Open the EC numbers in ``folder``."""
-    del runtime
+def create(folder: Path, targets: TargetTable, config: HifinnAnnotatorConfig, runtime: Runtime) -> Annotator:
+    """Open the EC numbers in ``folder``, and the profiles beside them where they are wanted."""
     from photophore_hifinn.annotator import HifinnAnnotator
     from photophore_hifinn.labels import LabelTable
 
-    return HifinnAnnotator(LabelTable.load(folder), targets, config)
+    table = LabelTable.load(folder)
+    if config.rerank == "none" or (config.rerank == "auto" and not _has_profiles(folder)):
+        return HifinnAnnotator(table, targets, config)
+    from photophore_hifinn.reranked import open_reranked
+
+    return open_reranked(folder, table, targets, config, runtime)
+
+
+def check(folder: Path, metadata: Mapping[str, Any], config: HifinnAnnotatorConfig) -> list[Exception]:
+    """Return what keeps these options from being used with the database."""
+    del metadata
+    if config.rerank != "none" and _has_profiles(folder) and importlib.util.find_spec("parasail") is None:
+        return [
+            PluginError(
+                "annotator hifinn: aligning to profiles needs parasail, which is not installed; run: pip install parasail "
+                "(built from source where there is no wheel), or annotate by the neighbours alone: "
+                "--set annotator.rerank=none"
+            )
+        ]
+    if config.rerank == "profiles" and not _has_profiles(folder):
+        return [
+            UsageError(
+                f"annotator.rerank=profiles: the database of {folder} has no profiles; build it with "
+                "--set annotator.profiles=build, or leave rerank out"
+            )
+        ]
+    return []
+
+
+def _has_profiles(folder: Path) -> bool:
+    return (folder / "profiles.npz").is_file()
 
 
 @hookimpl
@@ -109,6 +138,7 @@ def photophore_annotators() -> list[AnnotatorSpec]:
             config=HifinnAnnotatorConfig,
             create=create,
             read_targets=read_targets,
+            check=check,
             columns=COLUMNS,
         )
     ]

@@ -86,7 +86,11 @@ class Ranker:
     @classmethod
     def load(cls, folder: Path) -> Ranker:
         """Read `RANKER_FILE` of ``folder``; `DatabaseError` where it is damaged or of another version."""
-        path = folder / RANKER_FILE
+        return cls.read(folder / RANKER_FILE)
+
+    @classmethod
+    def read(cls, path: Path) -> Ranker:
+        """Read the file ``path`` as `load` does."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if (content["schema"], tuple(content["features"])) != (SCHEMA, FEATURES):

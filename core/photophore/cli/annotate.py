@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from photophore.pipeline import RunSummary
     from photophore.runconfig import Links
 
-#: Shortcuts for options of the annotator hmmer, by parameter of the command.
-_SHORTCUTS = ("evalue", "dom_evalue", "score", "dom_score", "z")
+#: Shortcuts for options of the annotators hmmer and hifinn, by parameter of the command.
+_SHORTCUTS = ("evalue", "dom_evalue", "score", "dom_score", "z", "fdr")
 _CUTS = ("ga", "tc", "nc")
 _STAGES = ("open", "read", "encode", "search", "aggregate", "annotate", "write")
 
@@ -107,6 +107,13 @@ _STAGES = ("open", "read", "encode", "search", "aggregate", "annotate", "write")
 )
 @option(
     "Reporting (annotator hmmer)", "--cut-nc", "--cut_nc", is_flag=True, help="Report by the profiles' noise cut-offs."
+)
+@option(
+    "Reporting (annotator hifinn)",
+    "--fdr",
+    type=click.FloatRange(0, 1),
+    metavar="X",
+    help="Report EC numbers of which at most the share X is wrong; others back off to 2.7.1.- or to none.",
 )
 @chain_options
 @resource_options

@@ -1,0 +1,114 @@
+"""What a database with profiles stores beside its labels: the profiles, which protein is in which, and the ranker."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.errors import DatabaseError, InputError, PluginError
+from photophore.hookspecs import Runtime
+from photophore_hifinn.compact import PROFILES_FILE, GroupProfiles
+from photophore_hifinn.config import HifinnAnnotatorConfig
+from photophore_hifinn.finding import GroupFinder, Statistics
+from photophore_hifinn.gathering import PROPOSED
+from photophore_hifinn.ranking import RANKER_FILE, Ranker
+
+if TYPE_CHECKING:
+    from photophore_hifinn.lookup import Labelled
+
+FAMILIES_FILE = "families.npz"
+#: The ranker that comes with the package.
+BUNDLED_RANKER = Path(__file__).parent / "weights"
+_STATISTIC = "statistic."
+_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """Profiles of a database, and how the finder and the labels go with them.
+
+    Parameters
+    ----------
+    profiles
+        The profiles.
+    of_protein
+        ``shape=(proteins,), dtype=int32``: group of each protein of the database.
+    statistics
+        What `GroupFinder.measure` returned.
+    """
+
+    profiles: GroupProfiles
+    of_protein: npt.NDArray[np.int32]
+    statistics: Statistics
+
+    def save(self, folder: Path) -> None:
+        """Write `PROFILES_FILE` and `FAMILIES_FILE` into ``folder``."""
+        self.profiles.save(folder)
+        named = {f"{_STATISTIC}{name}": values for name, values in self.statistics.items()}
+        np.savez_compressed(folder / FAMILIES_FILE, allow_pickle=False, of_protein=self.of_protein, **named)
+
+    @classmethod
+    def load(cls, folder: Path) -> Families:
+        """Read what `save` wrote; `DatabaseError` where it is damaged."""
+        profiles = GroupProfiles.load(folder)
+        path = folder / FAMILIES_FILE
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+                of_protein = stored["of_protein"]
+                statistics = {
+                    name.removeprefix(_STATISTIC): stored[name] for name in stored if name.startswith(_STATISTIC)
+                }
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DatabaseError(
+                f"{path}: cannot be read ({error}); copy or build the database again (photophore db verify)"
+            ) from error
+        if of_protein.size and not (of_protein.min() >= 0 and of_protein.max() < len(profiles)):
+            raise DatabaseError(
+                f"{path}: names groups beyond the {len(profiles)} of the profiles; build the database again"
+            )
+        return cls(profiles, of_protein, statistics)
+
+
+def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnnotatorConfig) -> list[str]:
+    """Build the profiles of ``proteins`` (or take them over), measure their background, and write all into ``folder``."""
+    from photophore_hifinn.grouping import build_profiles, group_names
+
+    threads = available_threads()
+    if config.profiles == "build":
+        if importlib.util.find_spec("pyfamsa") is None:
+            raise PluginError(
+                "annotator.profiles=build aligns proteins with pyfamsa, which is not installed; "
+                "run: pip install 'photophore[build]'"
+            )
+        profiles = build_profiles(proteins, seed=_SEED, threads=threads)
+    else:
+        profiles = GroupProfiles.load(Path(config.profiles))
+    place = {name: number for number, name in enumerate(profiles.names)}
+    names = group_names(proteins)
+    if unknown := [name for name in names if name not in place]:
+        raise InputError(
+            f"annotator.profiles={config.profiles}: has no profile of {unknown[0]!r}; the profiles are of another look-up "
+            "table, make new ones with annotator.profiles=build"
+        )
+    of_protein = np.array([place[name] for name in names], dtype=np.int32)
+    statistics = GroupFinder(profiles, Runtime(threads=threads), groups=PROPOSED).measure()
+    Families(profiles, of_protein, statistics).save(folder)
+    ranker = Path(config.ranker) if config.ranker else BUNDLED_RANKER / RANKER_FILE
+    Ranker.read(ranker)
+    shutil.copyfile(ranker, folder / RANKER_FILE)
+    return [PROFILES_FILE, FAMILIES_FILE, RANKER_FILE]
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
