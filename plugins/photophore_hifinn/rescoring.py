@@ -20,6 +20,8 @@ from photophore_near.residues import AMINO_ACIDS
 GAP_OPEN, GAP_EXTEND = 33, 3
 #: Alignments of fewer bits are not looked at for what they span.
 SPANNED_BITS = 3.0
+#: Alignments of fewer bits are what any two proteins have.
+TELLING_BITS = 16.0
 #: Residues that have no column are aligned as what they are nearest to; the rest as what scores like nothing special.
 _LIKE = str.maketrans("BZJUOX", "DEICKA")
 
@@ -53,6 +55,7 @@ def align(
     groups: npt.NDArray[np.int64],
     *,
     threads: int = 1,
+    telling_bits: float = TELLING_BITS,
 ) -> Alignments:
     """Align proteins to groups.
 
@@ -62,6 +65,8 @@ def align(
         Proteins.
     rows, groups
         ``shape=(pairs,)``: which protein is aligned to which group.
+    telling_bits
+        Alignments that score less, before the null is taken off, count as 0 and are not looked at further.
     """
     letters = [sequence.translate(_LIKE) for sequence in sequences]
     found = np.zeros((len(rows), 3), dtype=np.float32)
@@ -70,7 +75,7 @@ def align(
     pieces = np.split(order, starts[1:]) if len(order) else []
 
     def work(piece: npt.NDArray[np.int64]) -> None:
-        profile = _Profile(profiles.scores(int(groups[piece[0]])))
+        profile = _Profile(profiles.scores(int(groups[piece[0]])), telling_bits)
         for pair in piece.tolist():
             found[pair] = profile.align(letters[int(rows[pair])])
 
@@ -82,7 +87,8 @@ def align(
 class _Profile:
     """A profile forwards and backwards, ready to be aligned."""
 
-    def __init__(self, columns: npt.NDArray[np.int8]) -> None:
+    def __init__(self, columns: npt.NDArray[np.int8], telling_bits: float) -> None:
+        self._telling = telling_bits / BITS_PER_STEP
         wide = columns.astype(np.int32)
         self._forward, self._backward = _prepare(wide), _prepare(wide[::-1])
         self._positions = len(columns)
@@ -90,6 +96,8 @@ class _Profile:
     def align(self, sequence: str) -> tuple[float, float, float]:
         """Return bits above the null, and what the alignment spans of the protein and of the profile."""
         best = _best(self._forward, sequence)
+        if best.score < self._telling:
+            return 0.0, 0.0, 0.0
         bits = (best.score - _best(self._backward, sequence).score) * BITS_PER_STEP
         if bits < SPANNED_BITS:
             return bits, 0.0, 0.0
@@ -104,16 +112,15 @@ def _prepare(columns: npt.NDArray[np.int32]) -> Any:
     """Return the profile ``columns (positions, 20)`` as parasail wants it; it keeps the matrix that it is made of."""
     values = np.ascontiguousarray(columns)
     pointer = _create(AMINO_ACIDS.encode("ascii"), values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(values))
-    return parasail.profile_create_16("A" * len(values), parasail.Matrix(pointer))
+    return parasail.profile_create_sat("A" * len(values), parasail.Matrix(pointer))
 
 
 def _best(profile: Any, sequence: str) -> Any:
-    """Return parasail's result for the best local alignment: its score in steps, and the last places of both, 0-based."""
-    result = parasail.sw_striped_profile_16(profile, sequence, GAP_OPEN, GAP_EXTEND)
-    if result.saturated:  # more than 16 bits hold: thousands of residues that all fit
-        wide = parasail.profile_create_32(profile.s1, profile.matrix)
-        result = parasail.sw_striped_profile_32(wide, sequence, GAP_OPEN, GAP_EXTEND)
-    return result
+    """Return parasail's result for the best local alignment: its score in steps, and the last places of both, 0-based.
+
+    It counts in 8 bits first, and in 16 or 32 where these do not hold the score.
+    """
+    return parasail.sw_striped_profile_sat(profile, sequence, GAP_OPEN, GAP_EXTEND)
 
 
 def align_slowly(columns: npt.NDArray[np.int8], sequence: str) -> float:

@@ -28,7 +28,7 @@ def pairs(*numbers):
 
 
 def align_scores(*given, **options):
-    return align(*given, **options).bits
+    return align(*given, telling_bits=0, **options).bits
 
 
 def test_an_alignment_by_eye():
@@ -98,7 +98,7 @@ def test_spans_by_eye():
     """Of 14 positions and 16 residues, 8 fit; a family twice in a protein counts once; what hardly scores spans nothing."""
     inner, alone = "MKVLWWHC", columns_of("GGGGMKVLWWHCGG")
     proteins = ["AAAAA" + inner + "AAA", inner, "AAAA" + inner + "A" * 30 + inner, "A", "MK"]
-    found = align(profiles_of([alone]), proteins, *pairs((0, 0), (1, 0), (2, 0), (3, 0), (4, 0)))
+    found = align(profiles_of([alone]), proteins, *pairs((0, 0), (1, 0), (2, 0), (3, 0), (4, 0)), telling_bits=0)
     np.testing.assert_allclose(found.protein_share[:2], [8 / 16, 1])
     np.testing.assert_allclose(found.profile_share[:2], [8 / 14, 8 / 14], rtol=1e-6)
     np.testing.assert_array_equal(found.bits[3:] < SPANNED_BITS, [True, True])
@@ -112,7 +112,7 @@ def test_spans_by_eye():
 def test_a_span_counts_what_a_gap_leaves_out():
     """Two stretches of 20 residues with 5 between them, in a protein of 55."""
     profiles = profiles_of([columns("W" * 20 + "C" * 20, 12)])
-    found = align(profiles, ["A" * 10 + "W" * 20 + "G" * 5 + "C" * 20], *pairs((0, 0)))
+    found = align(profiles, ["A" * 10 + "W" * 20 + "G" * 5 + "C" * 20], *pairs((0, 0)), telling_bits=0)
     np.testing.assert_allclose([found.protein_share[0], found.profile_share[0]], [45 / 55, 1])
 
 
@@ -122,7 +122,7 @@ def test_spans_are_those_of_another_program(metagenome_faa):
     proteins = [random_protein(random, 30) + relative(random, each[20:-20]) for each in families]
     aligner = biopython_aligner()
     same = np.arange(len(families))
-    found = align(profiles_of([columns_of(each) for each in families]), proteins, same, same)
+    found = align(profiles_of([columns_of(each) for each in families]), proteins, same, same, telling_bits=0)
     for row, (family, protein) in enumerate(zip(families, proteins, strict=True)):
         ends = aligner.align(family, protein)[0].coordinates[:, [0, -1]]
         positions, residues = (ends[:, 1] - ends[:, 0]).tolist()
@@ -159,7 +159,7 @@ def test_threads_change_nothing():
     proteins = [relative(random, each) for each in families]
     profiles = profiles_of([columns_of(each) for each in families])
     rows, groups = random.integers(0, 50, (2, 1500))
-    one, two = (align(profiles, proteins, rows, groups, threads=threads) for threads in (1, 2))
+    one, two = (align(profiles, proteins, rows, groups, threads=threads, telling_bits=0) for threads in (1, 2))
     for name in ("bits", "protein_share", "profile_share"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     alone = [align_scores(profiles, proteins, rows[pair : pair + 1], groups[pair : pair + 1])[0] for pair in range(99)]
@@ -171,3 +171,13 @@ def test_no_pairs_have_no_scores():
     scores = align_scores(profiles_of([columns_of("MKVL")]), ["MKVL"], nothing, nothing)
     assert (scores.shape, scores.dtype) == ((0,), np.float32)
     assert align_scores(profiles_of([columns_of("MKVL")]), [], nothing, nothing).shape == (0,)
+
+
+def test_what_any_two_proteins_score_is_not_looked_at() -> None:
+    profiles = profiles_of([columns_of("ACDEFGHIKLMNPQRSTVWY")])
+    sequences = ["ACDEFGHIKLMNPQRSTVWY", "GGGGDEFGGGG"]
+    everything = align(profiles, sequences, *pairs((0, 0), (1, 0)), telling_bits=0)
+    telling = align(profiles, sequences, *pairs((0, 0), (1, 0)))
+    assert everything.bits[1] > 0
+    assert telling.bits.tolist() == [everything.bits[0], 0]
+    assert telling.protein_share.tolist() == [1, 0]
