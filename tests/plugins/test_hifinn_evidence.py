@@ -17,12 +17,13 @@ from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.rescoring import align
 
 RESIDUES = 200
-#: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; the last is too weak to count.
+#: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; one is too weak to count, the last is of proteins that are no enzymes.
 HITS = (
     Hit(split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0, protein_share=0.1, profile_share=0.2),
     Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0, protein_share=0.3, profile_share=0.4),
     Hit(split_ecs("3.1.1.1"), positions=10, bits=LEAST_BITS - 0.1, found=9.0),
     Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0, protein_share=0.5, profile_share=0.6),
+    Hit((), positions=80, bits=25.0, found=5.0, protein_share=0.7, profile_share=0.8),
 )
 #: What the groups weigh against the best, which is 20 and 10 bits ahead.
 SECOND, THIRD = np.exp(-0.5), np.exp(-1.0)
@@ -56,6 +57,7 @@ def test_full_numbers_by_eye():
     assert found["1.1.1.1"] == approx(
         **same,
         score=40,
+        lead_bits=np.log(16),
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
@@ -72,6 +74,7 @@ def test_full_numbers_by_eye():
     assert found["2.7.1.1"] == approx(
         **same,
         score=30,
+        lead_bits=np.log(6),
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
@@ -88,6 +91,7 @@ def test_full_numbers_by_eye():
     assert found["1.1.1.2"] == approx(
         **same,
         score=20,
+        lead_bits=-np.log(6),
         gap=np.log(21),
         score_per_residue=0.1,
         score_per_position=0.4,
@@ -110,6 +114,7 @@ def test_classes_by_eye():
     assert found["1.-.-.-"] == approx(
         **same,
         score=40,
+        lead_bits=np.log(16),
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
@@ -124,6 +129,7 @@ def test_classes_by_eye():
     assert found["2.-.-.-"] == approx(
         **same,
         score=30,
+        lead_bits=np.log(6),
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
