@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ class Families:
                 statistics = {
                     name.removeprefix(_STATISTIC): stored[name] for name in stored if name.startswith(_STATISTIC)
                 }
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise DatabaseError(
                 f"{path}: cannot be read ({error}); copy or build the database again (photophore db verify)"
             ) from error
@@ -81,6 +82,8 @@ def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnn
     """Build the profiles of ``proteins`` (or take them over), measure their background, and write all into ``folder``."""
     from photophore_hifinn.grouping import build_profiles, group_names
 
+    ranker = Path(config.ranker) if config.ranker else BUNDLED_RANKER / RANKER_FILE
+    Ranker.read(ranker)  # before the work of hours
     threads = available_threads()
     if config.profiles == "build":
         if importlib.util.find_spec("pyfamsa") is None:
@@ -101,8 +104,6 @@ def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnn
     of_protein = np.array([place[name] for name in names], dtype=np.int32)
     statistics = GroupFinder(profiles, Runtime(threads=threads), groups=PROPOSED).measure()
     Families(profiles, of_protein, statistics).save(folder)
-    ranker = Path(config.ranker) if config.ranker else BUNDLED_RANKER / RANKER_FILE
-    Ranker.read(ranker)
     shutil.copyfile(ranker, folder / RANKER_FILE)
     return [PROFILES_FILE, FAMILIES_FILE, RANKER_FILE]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from photophore.ec import EC
-from photophore.errors import DataError
+from photophore.errors import DatabaseError, DataError
 from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hifinn.annotator import UNASSIGNED, Relative, check_table, relative_text, relatives_of
@@ -42,6 +42,11 @@ class RerankedAnnotator:
         config: HifinnAnnotatorConfig,
     ) -> None:
         check_table(table, targets)
+        if len(families.of_protein) != len(table):
+            raise DatabaseError(
+                f"the profiles are of {len(families.of_protein)} proteins, the EC numbers of {len(table)}; "
+                "build the database again"
+            )
         self._table = table
         self._targets = targets
         self._families = families
@@ -61,7 +66,7 @@ class RerankedAnnotator:
         return tuple(
             annotation
             for row in range(len(batch))
-            if relatives[row] or hits[row]
+            if relatives[row]
             for annotation in self._rows(batch.ids[row], len(batch.sequences[row]), hits[row], relatives[row])
         )
 

@@ -82,3 +82,46 @@ class TestHifinn(AnnotatorConformance):
     @classmethod
     def batch(cls):
         return random_proteins(12, 1, 40)
+
+
+class TestHifinnReranked(AnnotatorConformance):
+    names_targets = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def table(cls, metagenome_faa):
+        pytest.importorskip("Bio")
+        pytest.importorskip("pyfamsa")
+        pytest.importorskip("parasail")
+        from tests.plugins.hifinn_table import make_table
+
+        return make_table(metagenome_faa)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return hifinn.photophore_annotators()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, table, tmp_path_factory):
+        assert table.rows  # without what the table needs the suite is skipped
+        from tests.plugins.hifinn_table import plain_ranker
+
+        folder = tmp_path_factory.mktemp("ranker")
+        plain_ranker().save(folder)
+        return {"profiles": "build", "rerank": "profiles", "fdr": 0.5, "ranker": str(folder / "ranker.json")}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sources(cls, table, tmp_path_factory):
+        path = tmp_path_factory.mktemp("lookup") / "lookup.tsv"
+        path.write_text(table.text())
+        return [path]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls, table):
+        sequences = (*list(table.enzymes.values())[:5], *table.others[:3], *table.strangers[:2], "MKV")
+        names = tuple(f"p{number}" for number in range(len(sequences)))
+        return SequenceBatch(names, sequences, ("",) * len(names), tuple(f"new.faa:{name}" for name in names))

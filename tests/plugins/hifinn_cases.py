@@ -12,7 +12,7 @@ import torch
 from photophore_hifinn.export import export
 from photophore_hifinn.model import HifinnNetwork, save_network
 from photophore_hifinn.shape import HifinnShape
-from photophore_hifinn.training.proteins import pad
+from photophore_hifinn.training.proteins import LabelledProtein, pad, read_labelled
 from photophore_near.residues import AMINO_ACIDS, distributions
 from photophore_near.shape import NearShape
 
@@ -76,6 +76,35 @@ def write_proteins(folder: Path) -> None:
     (folder / "others.tsv").write_text("id\tec\tsequence\n" + "".join(rows) + "short\t\tMKV\n")
 
 
+def read_proteins(folder: Path) -> list[LabelledProtein]:
+    """Write the made-up proteins into ``folder`` and return them as the training reads them."""
+    write_proteins(folder)
+    return [
+        protein
+        for name in ("enzymes.tsv", "others.tsv")
+        for protein in read_labelled(folder / name, cluster="cluster30", min_residues=20)
+    ]
+
+
 def shape_yaml(shape=SHAPE) -> str:
     """Return a shape as YAML, on one line."""
     return json.dumps(asdict(shape))
+
+
+#: A configuration of a training on the made-up proteins.
+CONFIG = f"""
+out: run
+proteins: [enzymes.tsv, others.tsv]
+min_residues: 20
+hold_out: {{share: 0.2, largest: 3, seed: 7}}
+shape: {shape_yaml()}
+loop: {{steps: 6, groups: 3, serials: 2, of_each: 2, non_enzymes: 2, max_residues: 64, learning_rate: 1e-3,
+        warmup: 1, checkpoint_every: 2, curve_every: 3, threads: 1, bfloat16: false}}
+"""
+
+
+def write_config(folder: Path, text: str = CONFIG) -> Path:
+    """Write the made-up proteins and the configuration ``text`` into ``folder``; return its path."""
+    write_proteins(folder)
+    (folder / "hifinn.yaml").write_text(text)
+    return folder / "hifinn.yaml"
