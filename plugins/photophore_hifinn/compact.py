@@ -114,7 +114,16 @@ class GroupProfiles:
                     codes=stored["low"].astype(np.uint16) | stored["high"].astype(np.uint16) << 8,
                     offsets=stored["offsets"],
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, InputError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+            InputError,
+        ) as error:
             raise DatabaseError(
                 f"{path}: cannot be read ({error}); copy or build the database again (photophore db verify)"
             ) from error

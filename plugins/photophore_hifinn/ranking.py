@@ -99,11 +99,26 @@ class Ranker:
                     "build the database again, or use the version of photophore that built it"
                 )
             levels = tuple(_level(level) for level in content["levels"])
-            return cls(tuple(content["rates"]), levels)
+            ranker = cls(tuple(content["rates"]), levels)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DatabaseError(
                 f"{path}: cannot be read ({error}); copy or build the database again (photophore db verify)"
             ) from error
+        if not ranker.is_complete():
+            raise DatabaseError(
+                f"{path}: does not have {len(LEVELS)} levels with a weight for each of {len(FEATURES)} features and a "
+                f"threshold for each of {len(ranker.rates)} rates; fit the ranker again"
+            )
+        return ranker
+
+    def is_complete(self) -> bool:
+        """Whether every level has all of its numbers."""
+        return len(self.levels) == len(LEVELS) and all(
+            {len(model.means), len(model.spreads), len(model.weights)} == {len(FEATURES)}
+            and len(model.raw) == len(model.calibrated) > 0
+            and len(model.thresholds) == len(self.rates)
+            for model in self.levels
+        )
 
 
 def _level(stored: Mapping[str, Any]) -> LevelModel:

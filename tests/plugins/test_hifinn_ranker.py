@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ pytest.importorskip("pyfamsa")
 pytest.importorskip("parasail")
 pytest.importorskip("Bio")
 
+from tests.plugins.hifinn_groups import batch_of
 from tests.plugins.hifinn_table import (
     CLUSTERS,
     FAMILIES,
@@ -27,10 +29,25 @@ from tests.plugins.hifinn_table import (
 
 from photophore.database import Database
 from photophore.ec import split_ecs
+from photophore.errors import DatabaseError
+from photophore.hookspecs import Runtime
 from photophore_hifinn.evidence import FEATURES
+from photophore_hifinn.families import Families
+from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.gathering import PROPOSED
 from photophore_hifinn.lookup import Labelled, read_labelled
 from photophore_hifinn.ranking import LEVELS, Ranker
-from photophore_hifinn.training.ranker import RATES, Case, _least, _thresholds, choose, fit, gather, main
+from photophore_hifinn.training.ranker import (
+    RATES,
+    Case,
+    _least,
+    _thresholds,
+    _unclustered_kin,
+    choose,
+    fit,
+    gather,
+    main,
+)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +149,30 @@ def test_new_proteins_are_annotated_with_what_was_fitted(folder, fitted, table, 
     assert not [row for row in rows if row["protein"].startswith("o")]
 
 
+def without(content, key):
+    return [{name: value for name, value in level.items() if name != key} for level in content["levels"]]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda content: {"levels": content["levels"][:3]},
+        lambda content: {"levels": without(content, "thresholds")},
+        lambda content: {"levels": [{**level, "weights": [1.0]} for level in content["levels"]]},
+        lambda content: {"levels": [{**level, "raw": [0.0]} for level in content["levels"]]},
+        lambda content: {"rates": [*content["rates"], 0.9]},
+    ],
+)
+def test_a_ranker_that_lacks_numbers_is_refused(fitted, tmp_path, harm):
+    content = json.loads((fitted / "ranker.json").read_text())
+    (tmp_path / "ranker.json").write_text(json.dumps({**content, **harm(content)}))
+    with pytest.raises(
+        DatabaseError,
+        match=r"ranker\.json: does not have 4 levels with a weight for each of 16 features and a threshold",
+    ):
+        Ranker.load(tmp_path)
+
+
 # ------------------------------------------------------------------------------------------------------------ the evidence
 
 
@@ -153,6 +194,21 @@ def test_a_protein_is_judged_without_its_cluster(cases, proteins):
     twins = [case for case in cases if case.protein.ecs and not case.protein.cluster.endswith("c2")]
     assert len(twins) == FAMILIES * 2 * 3
     assert sum(case.right(4).any() for case in twins) > 0.9 * len(twins)
+
+
+def test_kin_without_a_cluster_is_left_out(folder, table):
+    """A relative of a protein alone that is no enzyme either, where no cluster says that they are relatives."""
+    families = Families.load(folder / "db" / "annotator")
+    finder = GroupFinder(families.profiles, Runtime(), groups=PROPOSED, statistics=families.statistics)
+    sequence = table.others[-1]  # of the last protein alone
+    proteins = [
+        Labelled("lone", (), sequence, "x:1"),
+        Labelled("clustered", (), sequence, "x:2", "c"),
+        Labelled("enzyme", split_ecs("1.1.1.1"), sequence, "x:3"),
+        Labelled("stranger", (), table.strangers[0], "x:4"),
+    ]
+    kin = _unclustered_kin(proteins, batch_of([protein.sequence for protein in proteins]), finder, families.profiles, 1)
+    assert kin == [{families.profiles.names.index(f"{table.rows[-1][0]}/")}, set(), set(), set()]
 
 
 def test_evidence_is_complete(cases):
