@@ -29,7 +29,7 @@ BITS_PER_STEP = 1 / 3
 CODEBOOK = 4096
 #: Positions on which the codebook is trained.
 _TRAINED_ON = 400_000
-_LETTERS = np.frombuffer(AMINO_ACIDS.encode("ascii"), dtype=np.uint8)
+_LETTERS = AMINO_ACIDS.encode("ascii").ljust(256, b"X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,12 @@ class GroupProfiles:
 
     def consensus(self, group: int) -> str:
         """Return the best residue at each position of a group."""
-        best = _LETTERS[self.codebook.argmax(axis=1)]
-        return best[self.codes[self.offsets[group] : self.offsets[group + 1]]].tobytes().decode("ascii")
+        return self.scores(group).argmax(axis=1).astype(np.uint8).tobytes().translate(_LETTERS).decode("ascii")
+
+    def all_consensus(self) -> str:
+        """Return the best residue at each position of all groups, one after the other."""
+        best = self.codebook.argmax(axis=1).astype(np.uint8)
+        return best[self.codes].tobytes().translate(_LETTERS).decode("ascii")
 
     def information(self) -> npt.NDArray[np.float32]:
         """Return how sharp each position is: its best score in bits, ``shape=(positions,)``."""

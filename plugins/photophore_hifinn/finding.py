@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class GroupFinder:
         ``statistics`` are what `measure` returned when the database was built.
         """
         self._encoder = create_near(NearConfig(), runtime)
-        self._index = ListsIndex(ListsConfig(), runtime)
+        self._index = ListsIndex(ListsConfig(stride=5), runtime)
         self._aggregator = Diagonal(DiagonalConfig(pairs=0.03, max_candidates=groups), runtime)
         embeddings = self._encode(profiles)
         self._index.build(embeddings)
@@ -71,26 +72,30 @@ class GroupFinder:
         return self._index.search(self._encoder.encode(batch))
 
     def _encode(self, profiles: GroupProfiles) -> Embeddings:
-        """Return the vectors of every group; the sharpest positions are the most informative."""
-        pieces = [self._encoder.encode(batch) for batch in _consensus_batches(profiles)]
-        counts = np.concatenate([np.diff(piece.offsets) for piece in pieces])
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        first = pieces[0]
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-        positions = np.repeat(profiles.offsets[:-1], counts) + within * first.step
+        """Return the vectors of every group in half precision; the sharpest positions are the most informative."""
+        lengths = np.diff(profiles.offsets)
+        values = np.empty((0, self._encoder.dim), dtype=np.float16)
+        offsets, step, start = np.zeros(1, dtype=np.int64), 1, 0
+        for batch in _consensus_batches(profiles):
+            piece = self._encoder.encode(batch)
+            if not start:
+                step = piece.step
+                offsets = np.concatenate([[0], np.cumsum(-(-lengths // step))]).astype(np.int64)
+                values = np.empty((int(offsets[-1]), piece.dim), dtype=np.float16)
+            values[offsets[start] : offsets[start + len(batch)]] = piece.values
+            start += len(batch)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+        positions = np.repeat(profiles.offsets[:-1], np.diff(offsets)) + within * step
+        known = profiles.information()[positions]
         return Embeddings(
-            profiles.names,
-            np.concatenate([piece.values for piece in pieces]),
-            offsets,
-            first.encoder,
-            first.digest,
-            informativeness=profiles.information()[positions],
-            step=first.step,
+            profiles.names, values, offsets, self._encoder.name, self._encoder.digest, informativeness=known, step=step
         )
 
 
 def _consensus_batches(profiles: GroupProfiles) -> Iterable[SequenceBatch]:
+    everything = profiles.all_consensus()
     for start in range(0, len(profiles), _TOGETHER):
         names = profiles.names[start : start + _TOGETHER]
-        sequences = tuple(profiles.consensus(start + number) for number in range(len(names)))
+        ends = profiles.offsets[start : start + len(names) + 1].tolist()
+        sequences = tuple(everything[begin:end] for begin, end in pairwise(ends))
         yield SequenceBatch(names, sequences, ("",) * len(names), ("",) * len(names))

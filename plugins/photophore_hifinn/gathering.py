@@ -15,10 +15,10 @@ from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.rescoring import align
 
 #: Groups that the near network may propose for a protein; each is aligned.
-PROPOSED = 200
+PROPOSED = 80
 
 #: Best groups of a protein whose kin is aligned as well, and how many groups of one EC number at most.
-LEADERS, MOST_KIN = 8, 40
+LEADERS, MOST_KIN = 4, 20
 
 Pair = tuple[int, int]  # protein row, group
 
@@ -26,10 +26,9 @@ Pair = tuple[int, int]  # protein row, group
 class Gatherer:
     """Aligns proteins to the groups that the near network and the neighbours propose, and to those of the same EC numbers."""
 
-    def __init__(self, profiles: GroupProfiles, finder: GroupFinder, *, threads: int) -> None:
+    def __init__(self, profiles: GroupProfiles, finder: GroupFinder) -> None:
         self._profiles = profiles
         self._finder = finder
-        self._threads = threads
         self._lengths = np.diff(profiles.offsets).tolist()
         self._of_ec: dict[EC, list[int]] = defaultdict(list)
         for group, ecs in enumerate(profiles.ecs):
@@ -74,7 +73,7 @@ class Gatherer:
         """Add the alignments of ``pairs`` to ``hits``; return the best groups of each protein."""
         ordered = sorted(pair for pair in pairs if allowed is None or allowed(*pair))
         columns = np.array(ordered, dtype=np.int64).reshape(-1, 2)
-        aligned = align(self._profiles, batch.sequences, columns[:, 0], columns[:, 1], threads=self._threads)
+        aligned = align(self._profiles, batch.sequences, columns[:, 0], columns[:, 1])
         scored: list[list[tuple[float, int]]] = [[] for _ in range(len(batch))]
         values = (aligned.bits.tolist(), aligned.protein_share.tolist(), aligned.profile_share.tolist())
         for pair, bits, protein_share, profile_share in zip(ordered, *values, strict=True):

@@ -111,7 +111,7 @@ def open_reranked(
     """Open the profiles in ``folder``, and the finder on them."""
     families = Families.load(folder)
     finder = GroupFinder(families.profiles, runtime, groups=PROPOSED, statistics=families.statistics)
-    gatherer = Gatherer(families.profiles, finder, threads=runtime.threads)
+    gatherer = Gatherer(families.profiles, finder)
     return RerankedAnnotator(table, targets, families, gatherer, Ranker.load(folder), config)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from parasail import bindings_v2
 from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles
 from photophore_near.residues import AMINO_ACIDS
 
-#: BLAST's gap costs, 11 and 1 half bits a gap and residue, in steps of a third of a bit: first residue, every further one.
-GAP_OPEN, GAP_EXTEND = 33, 3
+#: Steps of a third of a bit for the first residue of a gap and for every further one: log2 of the 0.02 and 0.4 with which
+#: HMMER opens and extends a gap in a profile of one sequence.
+GAP_OPEN, GAP_EXTEND = 17, 4
 #: Alignments of fewer bits are not looked at for what they span.
-SPANNED_BITS = 3.0
+SPANNED_BITS = 8.0
 #: Alignments of fewer bits are what any two proteins have.
 TELLING_BITS = 16.0
 #: Residues that have no column are aligned as what they are nearest to; the rest as what scores like nothing special.
@@ -54,10 +55,9 @@ def align(
     rows: npt.NDArray[np.int64],
     groups: npt.NDArray[np.int64],
     *,
-    threads: int = 1,
     telling_bits: float = TELLING_BITS,
 ) -> Alignments:
-    """Align proteins to groups.
+    """Align proteins to groups, in this thread: an alignment takes microseconds, and handing over Python's lock as long.
 
     Parameters
     ----------
@@ -74,13 +74,10 @@ def align(
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     pieces = np.split(order, starts[1:]) if len(order) else []
 
-    def work(piece: npt.NDArray[np.int64]) -> None:
+    for piece in pieces:
         profile = _Profile(profiles.scores(int(groups[piece[0]])), telling_bits)
         for pair in piece.tolist():
             found[pair] = profile.align(letters[int(rows[pair])])
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, pieces, chunksize=16))
     return Alignments(found[:, 0], found[:, 1], found[:, 2])
 
 
@@ -89,38 +86,54 @@ class _Profile:
 
     def __init__(self, columns: npt.NDArray[np.int8], telling_bits: float) -> None:
         self._telling = telling_bits / BITS_PER_STEP
-        wide = columns.astype(np.int32)
-        self._forward, self._backward = _prepare(wide), _prepare(wide[::-1])
-        self._positions = len(columns)
+        self._columns = columns.astype(np.int32)
+        self._forward = _Columns(self._columns)
+
+    @cached_property
+    def _backward(self) -> _Columns:
+        return _Columns(self._columns[::-1])
 
     def align(self, sequence: str) -> tuple[float, float, float]:
         """Return bits above the null, and what the alignment spans of the protein and of the profile."""
-        best = _best(self._forward, sequence)
+        best = self._forward.best(sequence)
         if best.score < self._telling:
             return 0.0, 0.0, 0.0
-        bits = (best.score - _best(self._backward, sequence).score) * BITS_PER_STEP
+        bits = (best.score - self._backward.best(sequence).score) * BITS_PER_STEP
         if bits < SPANNED_BITS:
             return bits, 0.0, 0.0
         # Both read backwards score the same, and the last positions are the first ones.
-        mirrored = _best(self._backward, sequence[::-1])
+        mirrored = self._backward.best(sequence[::-1])
         residues = best.end_ref + 1 - (len(sequence) - 1 - mirrored.end_ref)
-        positions = best.end_query + 1 - (self._positions - 1 - mirrored.end_query)
-        return bits, max(residues, 1) / len(sequence), max(positions, 1) / self._positions
+        positions = best.end_query + 1 - (len(self._columns) - 1 - mirrored.end_query)
+        return bits, max(residues, 1) / len(sequence), max(positions, 1) / len(self._columns)
 
 
-def _prepare(columns: npt.NDArray[np.int32]) -> Any:
-    """Return the profile ``columns (positions, 20)`` as parasail wants it; it keeps the matrix that it is made of."""
-    values = np.ascontiguousarray(columns)
-    pointer = _create(AMINO_ACIDS.encode("ascii"), values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(values))
-    return parasail.profile_create_sat("A" * len(values), parasail.Matrix(pointer))
+class _Columns:
+    """Columns of scores as parasail wants them; counted in 8 bits, and in 16 or 32 where a score does not fit."""
 
+    def __init__(self, columns: npt.NDArray[np.int32]) -> None:
+        values = np.ascontiguousarray(columns)
+        pointer = _create(AMINO_ACIDS.encode("ascii"), values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(values))
+        self._matrix = parasail.Matrix(pointer)
+        self._stand_in = "A" * len(values)  # parasail asks for a sequence beside the columns, and does not read it
+        self._narrow = parasail.profile_create_8(self._stand_in, self._matrix)
 
-def _best(profile: Any, sequence: str) -> Any:
-    """Return parasail's result for the best local alignment: its score in steps, and the last places of both, 0-based.
+    @cached_property
+    def _wide(self) -> Any:
+        return parasail.profile_create_16(self._stand_in, self._matrix)
 
-    It counts in 8 bits first, and in 16 or 32 where these do not hold the score.
-    """
-    return parasail.sw_striped_profile_sat(profile, sequence, GAP_OPEN, GAP_EXTEND)
+    @cached_property
+    def _widest(self) -> Any:
+        return parasail.profile_create_32(self._stand_in, self._matrix)
+
+    def best(self, sequence: str) -> Any:
+        """Return the best local alignment: its score in steps, and the last places of both, 0-based."""
+        result = parasail.sw_striped_profile_8(self._narrow, sequence, GAP_OPEN, GAP_EXTEND)
+        if result.saturated:
+            result = parasail.sw_striped_profile_16(self._wide, sequence, GAP_OPEN, GAP_EXTEND)
+        if result.saturated:
+            result = parasail.sw_striped_profile_32(self._widest, sequence, GAP_OPEN, GAP_EXTEND)
+        return result
 
 
 def align_slowly(columns: npt.NDArray[np.int8], sequence: str) -> float:

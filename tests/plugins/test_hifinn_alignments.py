@@ -153,15 +153,13 @@ def test_scores_beyond_16_bits_are_whole():
     assert 65_536 / 3 < own - 100 < score < own
 
 
-def test_threads_change_nothing():
+def test_other_pairs_change_nothing():
     random = np.random.default_rng(6)
     families = [random_protein(random, int(length)) for length in random.integers(20, 200, 50)]
     proteins = [relative(random, each) for each in families]
     profiles = profiles_of([columns_of(each) for each in families])
     rows, groups = random.integers(0, 50, (2, 1500))
-    one, two = (align(profiles, proteins, rows, groups, threads=threads, telling_bits=0) for threads in (1, 2))
-    for name in ("bits", "protein_share", "profile_share"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    one = align(profiles, proteins, rows, groups, telling_bits=0)
     alone = [align_scores(profiles, proteins, rows[pair : pair + 1], groups[pair : pair + 1])[0] for pair in range(99)]
     np.testing.assert_array_equal(one.bits[:99], alone)
 

@@ -230,7 +230,7 @@ def finder(profiles):
 
 @pytest.fixture(scope="module")
 def gatherer(profiles, finder):
-    return Gatherer(profiles, finder, threads=1)
+    return Gatherer(profiles, finder)
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def test_kin_without_a_cluster_is_left_out(folder, table):
         Labelled("enzyme", split_ecs("1.1.1.1"), sequence, "x:3"),
         Labelled("stranger", (), table.strangers[0], "x:4"),
     ]
-    kin = _unclustered_kin(proteins, batch_of([protein.sequence for protein in proteins]), finder, families.profiles, 1)
+    kin = _unclustered_kin(proteins, batch_of([protein.sequence for protein in proteins]), finder, families.profiles)
     assert kin == [{families.profiles.names.index(f"{table.rows[-1][0]}/")}, set(), set(), set()]
 
 

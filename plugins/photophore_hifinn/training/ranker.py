@@ -74,7 +74,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
     clusters = np.array([profiles.clusters[group] for group in families.of_protein.tolist()])
     encoder = create_hifinn(HifinnConfig(), runtime)
     finder = GroupFinder(profiles, runtime, groups=PROPOSED, statistics=families.statistics)
-    gatherer = Gatherer(profiles, finder, threads=threads)
+    gatherer = Gatherer(profiles, finder)
     cases: list[Case] = []
     for start in range(0, len(proteins), _TOGETHER):
         part = proteins[start : start + _TOGETHER]
@@ -87,12 +87,13 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
         for row, cluster in zip(cosine, own, strict=True):
             row[clusters == cluster] = -2.0
         nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :_NEIGHBOURS]
-        proposed = [sorted({int(group) for group in families.of_protein[row] if group >= 0}) for row in nearest]
-        hits = gatherer.hits(
-            batch,
-            proposed,
-            allowed=lambda row, group, own=own: profiles.clusters[group] != own[row],  # type: ignore[misc]
-        )
+        kin = _unclustered_kin(part, batch, finder, profiles)
+
+        def allowed(row: int, group: int, own: list[str] = own, kin: list[set[int]] = kin) -> bool:
+            return profiles.clusters[group] != own[row] and group not in kin[row]
+
+        proposed = [sorted(set(families.of_protein[row].tolist())) for row in nearest]
+        hits = gatherer.hits(batch, proposed, allowed=allowed)
         for number, protein in enumerate(part):
             neighbours = [Neighbour(table.of(int(row)), float(cosine[number, row])) for row in nearest[number]]
             cases.append(_case(protein, hits[number], neighbours))
@@ -101,7 +102,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
 
 
 def _unclustered_kin(
-    proteins: Sequence[Labelled], batch: SequenceBatch, finder: GroupFinder, profiles: GroupProfiles, threads: int
+    proteins: Sequence[Labelled], batch: SequenceBatch, finder: GroupFinder, profiles: GroupProfiles
 ) -> list[set[int]]:
     """Return the close relatives among the groups that are no enzymes, of each protein that is none and has no cluster.
 
@@ -112,7 +113,7 @@ def _unclustered_kin(
     other = np.array([not ecs for ecs in profiles.ecs])
     wanted = lone[rows] & other[groups]
     rows, groups = rows[wanted], groups[wanted]
-    bits = align(profiles, batch.sequences, rows, groups, threads=threads).bits
+    bits = align(profiles, batch.sequences, rows, groups).bits
     kin: list[set[int]] = [set() for _ in proteins]
     for row, group, score in zip(rows.tolist(), groups.tolist(), bits.tolist(), strict=True):
         if score >= _KIN_BITS * len(batch.sequences[row]):
