@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FAMILIES_FILE = "families.npz"
 #: The ranker that comes with the package.
-BUNDLED_RANKER = Path(__file__).parent / "weights"
+BUNDLED_RANKER = Path(__file__).parent / "ranker"
 _STATISTIC = "statistic."
 _SEED = 1
 

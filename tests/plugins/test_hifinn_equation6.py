@@ -109,6 +109,8 @@ def test_neighbours_that_are_no_enzymes():
     assert row.evidence == {
         "distance": None,
         "level": None,
+        "bits": None,
+        "rivals": "",
         "neighbours": "t2:0.1000:-",
         "reason": "no enzyme found: the neighbours are no enzymes (confidence 1.00)",
     }

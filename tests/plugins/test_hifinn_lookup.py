@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from photophore.errors import DatabaseError, InputError
+from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.labels import LABELS_FILE, LabelTable
 from photophore_hifinn.lookup import read_labelled, read_targets
 
@@ -68,7 +69,7 @@ def test_fasta_headers(tmp_path, header, name, ecs):
 
 def test_targets_and_facts(tmp_path):
     path = write(tmp_path / "lookup.tsv", TABLE)
-    source = read_targets([path], tmp_path)
+    source = read_targets([path], tmp_path, HifinnAnnotatorConfig())
     assert source.items.ids == ("p1", "p2", "p3")
     assert source.files == (LABELS_FILE,)
     assert source.metadata == {"proteins": 3, "enzymes": 2, "ec_numbers": 3}
@@ -102,7 +103,7 @@ def test_targets_and_facts(tmp_path):
 )
 def test_what_is_wrong_with_a_lookup_set(tmp_path, text, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        read_targets([write(tmp_path / "x.tsv", text)], tmp_path)
+        read_targets([write(tmp_path / "x.tsv", text)], tmp_path, HifinnAnnotatorConfig())
 
 
 def test_a_name_in_two_files(tmp_path):
@@ -112,7 +113,7 @@ def test_a_name_in_two_files(tmp_path):
         "and one with several EC numbers one row (joined by ;)"
     )
     with pytest.raises(InputError, match=re.escape(message)):
-        read_targets([first, second], tmp_path)
+        read_targets([first, second], tmp_path, HifinnAnnotatorConfig())
 
 
 def damaged(folder, **arrays):
@@ -137,14 +138,14 @@ def damaged(folder, **arrays):
     ],
 )
 def test_a_damaged_table(tmp_path, arrays, message):
-    read_targets([write(tmp_path / "lookup.tsv", TABLE)], tmp_path)
+    read_targets([write(tmp_path / "lookup.tsv", TABLE)], tmp_path, HifinnAnnotatorConfig())
     damaged(tmp_path, **arrays)
     with pytest.raises(DatabaseError, match=re.escape(message)):
         LabelTable.load(tmp_path)
 
 
 def test_a_missing_and_a_cut_table(tmp_path):
-    read_targets([write(tmp_path / "lookup.tsv", TABLE)], tmp_path)
+    read_targets([write(tmp_path / "lookup.tsv", TABLE)], tmp_path, HifinnAnnotatorConfig())
     whole = tmp_path / LABELS_FILE
     cut = tmp_path / "cut"
     cut.mkdir()
