@@ -23,6 +23,7 @@ from photophore_hifinn.shape import HifinnShape
 from photophore_hifinn.training.losses import overlap_loss, overlap_targets, proxy_loss
 from photophore_hifinn.training.proteins import Batch, BatchSampler, LabelledProtein, pad
 from photophore_near.residues import BACKGROUND, distributions
+from photophore_near.training.loop import flushed
 
 _log = logging.getLogger(__name__)
 
@@ -242,6 +243,7 @@ class _Trainer:
             mean.copy_(new)
 
 
+@flushed()
 def train(
     proteins: Sequence[LabelledProtein],
     held_out: Sequence[LabelledProtein],
@@ -256,7 +258,6 @@ def train(
     Writes ``checkpoint.pt`` (resumed from when it is there), ``log.jsonl`` and ``hifinn.safetensors`` into ``out``.
     """
     torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)
     trainer = _Trainer(shape, settings, proteins)
     checkpoint, weights = out / "checkpoint.pt", out / "hifinn.safetensors"
     if checkpoint.exists():

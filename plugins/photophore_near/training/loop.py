@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,13 +196,23 @@ def _as_batch(batch: TrainingBatch) -> TrainingBatch:
     return batch
 
 
+@contextmanager
+def flushed() -> Iterator[None]:
+    """Let the smallest numbers be 0 in this thread: the losses' smallest shares would cost most of the time."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@flushed()
 def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> Path:
     """Train on a `PairSet` file; return the safetensors file with the averaged weights.
 
     Writes ``checkpoint.pt`` (resumed from when it is there), ``log.jsonl`` and ``near.safetensors`` into ``out``.
     """
     torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)  # the losses' smallest shares would cost most of the time
     out.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(shape, settings)
     checkpoint = out / "checkpoint.pt"
