@@ -108,7 +108,7 @@ class FaissIndex(Generic[Config]):
         if self._index is None:
             raise DatabaseError(f"index {self.name}: nothing to save in {folder}; build it first")
         folder.mkdir(parents=True, exist_ok=True)
-        faiss.write_index(self._index, str(folder / INDEX_FILE))
+        faiss.write_index(self._stored_index(), str(folder / INDEX_FILE))
         if self._kept is not None:
             np.save(folder / KEPT_FILE, self._kept.astype(np.uint32))
         write_facts(folder, self._facts)
@@ -126,6 +126,10 @@ class FaissIndex(Generic[Config]):
         self._kept = _read_kept(folder, facts["rows"]) if facts.get("kept") else None
         self._facts = facts
         self._tune()
+
+    def _stored_index(self) -> Any:
+        """Return the faiss index as it is written to disk."""
+        return self._index
 
     def _build_threads(self) -> int:
         return self.threads
@@ -160,12 +164,8 @@ class FlatIndex(FaissIndex[FlatConfig]):
         found: Vectors = self._index.reconstruct_n(0, self._index.ntotal)
         return found
 
-    def save(self, folder: Path) -> None:
-        """Write the index into ``folder`` as it is stored."""
-        searched = self._index
-        self._index = getattr(self, "_stored", None)
-        super().save(folder)
-        self._index = searched
+    def _stored_index(self) -> Any:
+        return self._stored
 
 
 class IvfIndex(FaissIndex[IvfConfig]):
@@ -204,6 +204,10 @@ class HnswIndex(FaissIndex[HnswConfig]):
         index = faiss.IndexHNSWFlat(vectors.shape[1], self.config.m, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = self.config.ef_construction
         return index
+
+    def _stored_index(self) -> Any:
+        """Return the faiss index as it is written to disk."""
+        return self._index
 
     def _build_threads(self) -> int:
         return self.threads if self.config.parallel_build else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from photophore.ec import EC
@@ -141,15 +141,18 @@ def _rows(
 
 def _row(protein: str, length: int, label: LabelShare | None, shown: str, *, reason: str) -> Annotation:
     """Return one row; without a label the one of a protein that gets no EC number."""
-    ec = label.ec if label else None
     evidence: dict[str, Scalar] = {
         "distance": label.distance if label else None,
-        "level": ec.level if ec else None,
         "bits": None,
         "rivals": "",
         "neighbours": shown,
         "reason": reason,
     }
+    return ec_row(protein, length, label.ec if label else None, label.confidence if label else 0.0, evidence)
+
+
+def ec_row(protein: str, length: int, ec: EC | None, confidence: float, evidence: Mapping[str, Scalar]) -> Annotation:
+    """Return the row of one EC number of a protein, or of none, with the ``evidence`` and the level."""
     return Annotation(
         protein=protein,
         protein_length=length,
@@ -159,10 +162,10 @@ def _row(protein: str, length: int, label: LabelShare | None, shown: str, *, rea
         description="",
         start=0,
         end=length,
-        score=label.confidence if label else 0.0,
+        score=confidence,
         ecs=(str(ec),) if ec else (),
-        confidence=label.confidence if label else None,
-        evidence=evidence,
+        confidence=confidence if ec else None,
+        evidence={**evidence, "level": ec.level if ec else None},
     )
 
 

@@ -29,6 +29,8 @@ BITS_PER_STEP = 1 / 3
 CODEBOOK = 4096
 #: Positions on which the codebook is trained.
 _TRAINED_ON = 400_000
+#: Residues that have no column score as what they are nearest to; the rest as what is like nothing special.
+LIKE = str.maketrans("BZJUOX", "DEICKA")
 _LETTERS = AMINO_ACIDS.encode("ascii").ljust(256, b"X")
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from photophore.errors import DatabaseError, InputError, PluginError
 from photophore.hookspecs import Runtime
+from photophore.runconfig import available_cpus
 from photophore_hifinn.compact import PROFILES_FILE, GroupProfiles
 from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.finding import GroupFinder, Statistics
@@ -80,17 +81,19 @@ class Families:
 
 def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnnotatorConfig) -> list[str]:
     """Build the profiles of ``proteins`` (or take them over), measure their background, and write all into ``folder``."""
-    from photophore_hifinn.grouping import build_profiles, group_names
+    from photophore_hifinn.lookup import group_names
 
     ranker = Path(config.ranker) if config.ranker else BUNDLED_RANKER / RANKER_FILE
     Ranker.read(ranker)  # before the work of hours
-    threads = available_threads()
+    threads = available_cpus()
     if config.profiles == "build":
         if importlib.util.find_spec("pyfamsa") is None:
             raise PluginError(
                 "annotator.profiles=build aligns proteins with pyfamsa, which is not installed; "
                 "run: pip install 'photophore[build]'"
             )
+        from photophore_hifinn.grouping import build_profiles
+
         profiles = build_profiles(proteins, seed=_SEED, threads=threads)
     else:
         profiles = GroupProfiles.load(Path(config.profiles))
@@ -106,10 +109,3 @@ def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnn
     Families(profiles, of_protein, statistics).save(folder)
     shutil.copyfile(ranker, folder / RANKER_FILE)
     return [PROFILES_FILE, FAMILIES_FILE, RANKER_FILE]
-
-
-def available_threads() -> int:
-    """Return how many processors this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

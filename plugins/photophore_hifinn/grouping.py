@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pyhmmer.easel import TextMSA, TextSequence
+from pyhmmer.easel import TextSequence
 from pyhmmer.plan7 import HMM, Background, Builder
 
-from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles, pack
-from photophore_hifinn.lookup import Labelled
-from photophore_hmmer.families.building import in_order
+from photophore_hifinn.compact import BITS_PER_STEP, LIKE, GroupProfiles, pack
+from photophore_hifinn.lookup import Labelled, group_names
+from photophore_hmmer.families.building import align, build_from_alignment, in_order
 from photophore_hmmer.store import AMINO
 from photophore_near.residues import AMINO_ACIDS
 
@@ -28,15 +28,8 @@ LONGEST_ALIGNED = 3_000
 LONGEST = 8_000
 #: Smallest and largest score of a column, in steps.
 _LOWEST, _HIGHEST = -20, 40
-_UNKNOWN_TO_ALIGNER = str.maketrans("UOJ", "XXX")
-_LIKE = str.maketrans("BZJUOX", "DEICKA")
 
 Columns = npt.NDArray[np.int8]
-
-
-def group_names(proteins: Sequence[Labelled]) -> list[str]:
-    """Return the name of each protein's group, ``cluster/EC;EC``; nothing follows the stroke where it is no enzyme."""
-    return [f"{protein.cluster or protein.id}/{';'.join(sorted(map(str, protein.ecs)))}" for protein in proteins]
 
 
 def build_profiles(proteins: Sequence[Labelled], *, seed: int, threads: int) -> GroupProfiles:
@@ -55,7 +48,7 @@ def build_profiles(proteins: Sequence[Labelled], *, seed: int, threads: int) -> 
     first = [proteins[groups[key][0]] for key in keys]
     return pack(
         keys,
-        [protein.cluster or protein.id for protein in first],
+        [protein.relatives for protein in first],
         [protein.ecs for protein in first],
         [len(groups[key]) for key in keys],
         scores,
@@ -66,22 +59,11 @@ def build_profiles(proteins: Sequence[Labelled], *, seed: int, threads: int) -> 
 
 def _columns(members: Sequence[Labelled], single: Columns, draw: str, seed: int) -> Columns:
     """Return the scores of one group, ``shape=(positions, 20)``."""
-    import pyfamsa
-
     chosen = _choose(members, random.Random(draw))
     if len(chosen) == 1:
-        places = [AMINO_ACIDS.index(letter) for letter in chosen[0].sequence[:LONGEST].translate(_LIKE)]
+        places = [AMINO_ACIDS.index(letter) for letter in chosen[0].sequence[:LONGEST].translate(LIKE)]
         return single[places]
-    sequences = [
-        pyfamsa.Sequence(str(number).encode(), member.sequence.translate(_UNKNOWN_TO_ALIGNER).encode())
-        for number, member in enumerate(chosen)
-    ]
-    aligned = pyfamsa.Aligner(threads=1).align(sequences)
-    rows = [TextSequence(name=row.id, sequence=row.sequence.decode()) for row in aligned]
-    hmm, _, _ = Builder(AMINO, seed=seed).build_msa(
-        TextMSA(name="group", sequences=rows).digitize(AMINO), _background()
-    )
-    return _scores(hmm)
+    return _scores(build_from_alignment(align("group", chosen), seed))
 
 
 def _choose(members: Sequence[Labelled], chance: random.Random) -> list[Labelled]:

@@ -44,6 +44,16 @@ class Labelled(NamedTuple):
     cluster: str = ""
     subcluster: str = ""
 
+    @property
+    def relatives(self) -> str:
+        """Name of the cluster; a protein without one is a cluster of its own."""
+        return self.cluster or self.id
+
+
+def group_names(proteins: Sequence[Labelled]) -> list[str]:
+    """Return the name of each protein's group, ``cluster/EC;EC``; nothing follows the stroke where it is no enzyme."""
+    return [f"{protein.relatives}/{';'.join(sorted(map(str, protein.ecs)))}" for protein in proteins]
+
 
 def read_targets(sources: Sequence[Path], folder: Path, config: HifinnAnnotatorConfig) -> TargetSource:
     """Read the labelled proteins of ``sources`` and write what the annotator needs into ``folder``.

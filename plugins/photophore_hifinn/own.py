@@ -14,7 +14,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_hifinn.shape import FORMAT, GATE_FLOOR, HifinnShape, shape_of
 from photophore_near.onnx_runtime import open_session
-from photophore_near.packing import MULTIPLE, Row, cut
+from photophore_near.packing import MULTIPLE, Row, calls, cut
 from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_near.upstream import tensor_digest
 
@@ -60,16 +60,11 @@ class OwnEncoder:
         border = -(-trunk.radius // MULTIPLE) * MULTIPLE
         row_length = max(ROW_LENGTH, 4 * border)  # the borders are computed twice
         rows = cut([len(item) for item in items], step=trunk.step, radius=trunk.radius, row_length=row_length)
-        rows.sort(key=lambda row: row.length)
-        begin = 0
-        while begin < len(rows):
-            length = rows[begin].length
-            call = [row for row in rows[begin : begin + max(1, RESIDUES_PER_CALL // length)] if row.length == length]
-            row_sums, row_gates = self._pool(items, call, length)
+        for call in calls(rows, RESIDUES_PER_CALL):
+            row_sums, row_gates = self._pool(items, call, call[0].length)
             which = [row.item for row in call]
             np.add.at(sums, which, row_sums)
             np.add.at(gates, which, row_gates)
-            begin += len(call)
         offsets = np.arange(len(items) + 1, dtype=np.int64)
         return Embeddings(batch.ids, self._vectors(sums, gates), offsets, self.name, self.digest)
 

@@ -95,7 +95,9 @@ def check(folder: Path, metadata: Mapping[str, Any], config: HifinnAnnotatorConf
 
 
 def _has_profiles(folder: Path) -> bool:
-    return (folder / "profiles.npz").is_file()
+    from photophore_hifinn.compact import PROFILES_FILE
+
+    return (folder / PROFILES_FILE).is_file()
 
 
 @hookimpl

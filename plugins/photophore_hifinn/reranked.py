@@ -13,8 +13,8 @@ from pathlib import Path
 from photophore.ec import EC
 from photophore.errors import DatabaseError, DataError
 from photophore.hookspecs import Runtime
-from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
-from photophore_hifinn.annotator import UNASSIGNED, Relative, check_table, relative_text, relatives_of
+from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
+from photophore_hifinn.annotator import Relative, check_table, ec_row, relative_text, relatives_of
 from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.evidence import LEAST_BITS, Hit, Neighbour, evidence_of
 from photophore_hifinn.families import Families
@@ -82,27 +82,14 @@ class RerankedAnnotator:
         verdict = decide(ranked, self._ranker, self._config.fdr)
         shown = ",".join(map(relative_text, relatives[: self._config.shown]))
         for ec, probability in verdict.given or ((None, 0.0),):
-            yield Annotation(
-                protein=protein,
-                protein_length=residues,
-                method="hifinn",
-                target=str(ec) if ec else UNASSIGNED,
-                accession="",
-                description="",
-                start=0,
-                end=residues,
-                score=probability,
-                ecs=(str(ec),) if ec else (),
-                confidence=probability if ec else None,
-                evidence={
-                    "distance": _least_distance(relatives, ec),
-                    "level": ec.level if ec else None,
-                    "bits": _best_bits(hits, ec),
-                    "rivals": _rivals(ranked, verdict),
-                    "neighbours": shown,
-                    "reason": verdict.reason,
-                },
-            )
+            evidence: dict[str, Scalar] = {
+                "distance": _least_distance(relatives, ec),
+                "bits": _best_bits(hits, ec),
+                "rivals": _rivals(ranked, verdict),
+                "neighbours": shown,
+                "reason": verdict.reason,
+            }
+            yield ec_row(protein, residues, ec, probability, evidence)
 
 
 def open_reranked(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import parasail
 from parasail import bindings_v2
 
-from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles
+from photophore_hifinn.compact import BITS_PER_STEP, LIKE, GroupProfiles
 from photophore_near.residues import AMINO_ACIDS
 
 #: Steps of a third of a bit for the first residue of a gap and for every further one: log2 of the 0.02 and 0.4 with which
@@ -23,8 +23,6 @@ GAP_OPEN, GAP_EXTEND = 17, 4
 SPANNED_BITS = 8.0
 #: Alignments of fewer bits are what any two proteins have.
 TELLING_BITS = 16.0
-#: Residues that have no column are aligned as what they are nearest to; the rest as what scores like nothing special.
-_LIKE = str.maketrans("BZJUOX", "DEICKA")
 
 _create = bindings_v2._lib.parasail_matrix_pssm_create  # noqa: SLF001 - parasail has it, its Python class does not
 _create.restype = bindings_v2._lib.parasail_matrix_lookup.restype  # noqa: SLF001
@@ -68,7 +66,7 @@ def align(
     telling_bits
         Alignments that score less, before the null is taken off, count as 0 and are not looked at further.
     """
-    letters = [sequence.translate(_LIKE) for sequence in sequences]
+    letters = [sequence.translate(LIKE) for sequence in sequences]
     found = np.zeros((len(rows), 3), dtype=np.float32)
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
@@ -138,7 +136,7 @@ class _Columns:
 
 def align_slowly(columns: npt.NDArray[np.int8], sequence: str) -> float:
     """Return the best local alignment score in bits by the textbook recurrences: what `align` is held to."""
-    places = [AMINO_ACIDS.index(letter) for letter in sequence.translate(_LIKE)]
+    places = [AMINO_ACIDS.index(letter) for letter in sequence.translate(LIKE)]
     width = len(places) + 1
     best = 0
     above, gap_above = [0] * width, [-(10**9)] * width

@@ -7,7 +7,7 @@ what is left is what a single row would give.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,17 @@ def cut(lengths: Sequence[int], *, step: int, radius: int, row_length: int) -> l
     return rows
 
 
+def calls(rows: Sequence[Row], positions_per_call: int) -> Iterator[list[Row]]:
+    """Yield rows of one length together, about ``positions_per_call`` positions at once, the shortest first."""
+    rows = sorted(rows, key=lambda row: row.length)
+    begin = 0
+    while begin < len(rows):
+        length = rows[begin].length
+        call = [row for row in rows[begin : begin + max(1, positions_per_call // length)] if row.length == length]
+        yield call
+        begin += len(call)
+
+
 def run_rows(
     items: Sequence[npt.NDArray[Any]],
     network: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
@@ -92,11 +103,9 @@ def run_rows(
     counts = -(-np.array(lengths, dtype=np.int64) // step)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     vectors = np.empty((int(offsets[-1]), channels), dtype=np.float32)
-    rows = sorted(cut(lengths, step=step, radius=radius, row_length=row_length), key=lambda row: row.length)
-    begin = 0
-    while begin < len(rows):
-        length = rows[begin].length
-        call = [row for row in rows[begin : begin + max(1, positions_per_call // length)] if row.length == length]
+    rows = cut(lengths, step=step, radius=radius, row_length=row_length)
+    for call in calls(rows, positions_per_call):
+        length = call[0].length
         values = np.full((len(call), length, *items[0].shape[1:]), empty, dtype=items[0].dtype)
         for value, row in zip(values, call, strict=True):
             part = items[row.item][row.start : row.start + length]
@@ -104,5 +113,4 @@ def run_rows(
         for vector, row in zip(network(values), call, strict=True):
             place = int(offsets[row.item]) + row.first
             vectors[place : place + row.count] = vector[row.skip : row.skip + row.count]
-        begin += len(call)
     return vectors, offsets

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from photophore_hifinn.shape import HifinnShape
 from photophore_hifinn.training.losses import overlap_loss, overlap_targets, proxy_loss
 from photophore_hifinn.training.proteins import Batch, BatchSampler, LabelledProtein, pad
 from photophore_near.residues import BACKGROUND, distributions
-from photophore_near.training.loop import flushed
+from photophore_near.training.running import average_into, flushed, save_progress, scheduled_rate
 
 _log = logging.getLogger(__name__)
 
@@ -173,10 +171,7 @@ class _Trainer:
     def learning_rate(self) -> float:
         """Linear warm-up, then a cosine down to 1 % of the peak."""
         s = self.settings
-        if self.step < s.warmup:
-            return s.learning_rate * (self.step + 1) / s.warmup
-        done = (self.step - s.warmup) / max(1, s.steps - s.warmup)
-        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        return scheduled_rate(self.step, peak=s.learning_rate, warmup=s.warmup, steps=s.steps)
 
     def update(self, batch: Batch) -> tuple[float, float]:
         """One optimiser step; returns the overlap loss and the cross-entropy."""
@@ -201,7 +196,7 @@ class _Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        self._average()
+        average_into(self.averaged, self.network, self.step, most=s.average)
         return float(overlap.detach()), float(proxy.detach())
 
     def _labels(self, batch: Batch) -> npt.NDArray[np.float32]:
@@ -233,14 +228,6 @@ class _Trainer:
                 sums, gates = self.averaged.pooled(*self._inputs(*batch))
             vectors[rows] = self.averaged.vectors(sums, gates).cpu()
         return vectors
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.settings.average, (1 + self.step) / (10 + self.step))
-        for mean, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(new, 1 - keep)
-        for mean, new in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(new)
 
 
 @flushed()
@@ -285,7 +272,8 @@ def train(
             row = {"step": trainer.step, "overlap": round(float(overlap), 4), "proxy": round(float(proxy), 4)}
             if measured and curve[0]:
                 row |= _curve(trainer, *curve)
-            _save(trainer, checkpoint, out, {**row, "seconds": round(time.monotonic() - started, 1)})
+            save_progress(trainer.state(), checkpoint, {**row, "seconds": round(time.monotonic() - started, 1)})
+            save_network(trainer.averaged, weights, {"step": str(trainer.step)})
             losses = []
     save_network(trainer.averaged, weights, {"step": str(trainer.step)})
     return weights
@@ -324,14 +312,3 @@ def _curve(
         "held_out_top1": round(float(np.mean([row[0] for row in right])), 4),
         "held_out_top10": round(float(np.mean([any(row) for row in right])), 4),
     }
-
-
-def _save(trainer: _Trainer, checkpoint: Path, out: Path, row: dict[str, float]) -> None:
-    """Write checkpoint, weights and one log line; the checkpoint appears only whole."""
-    _log.info("%s", row)
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(row) + "\n")
-    partial = checkpoint.with_suffix(".partial")
-    torch.save(trainer.state(), partial)
-    partial.replace(checkpoint)
-    save_network(trainer.averaged, out / "hifinn.safetensors", {"step": str(trainer.step)})

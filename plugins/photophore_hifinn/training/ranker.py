@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from photophore.database import Database
 from photophore.ec import EC
 from photophore.hookspecs import Runtime
+from photophore.runconfig import available_cpus
 from photophore.types import SequenceBatch
 from photophore_faiss.config import FlatConfig
 from photophore_faiss.indexes import FlatIndex
@@ -28,7 +29,7 @@ from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
 from photophore_hifinn.evidence import Hit, Neighbour, evidence_of
-from photophore_hifinn.families import Families, available_threads
+from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.gathering import PROPOSED, Gatherer
 from photophore_hifinn.labels import LabelTable
@@ -82,7 +83,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
             tuple(protein.id for protein in part), tuple(protein.sequence for protein in part),
             ("",) * len(part), tuple(protein.source for protein in part),
         )  # fmt: skip
-        own = [protein.cluster or protein.id for protein in part]
+        own = [protein.relatives for protein in part]
         cosine = encoder.encode(batch).values @ vectors.T
         for row, cluster in zip(cosine, own, strict=True):
             row[clusters == cluster] = -2.0
@@ -149,10 +150,10 @@ def fit(cases: Sequence[Case]) -> Ranker:
 
 
 def _folds(cases: Sequence[Case]) -> list[int]:
-    clusters = sorted({case.protein.cluster or case.protein.id for case in cases})
+    clusters = sorted({case.protein.relatives for case in cases})
     drawn = np.random.default_rng(_SEED).integers(_FOLDS, size=len(clusters)).tolist()
     fold = dict(zip(clusters, drawn, strict=True))
-    return [fold[case.protein.cluster or case.protein.id] for case in cases]
+    return [fold[case.protein.relatives] for case in cases]
 
 
 def _model(cases: Sequence[Case], level: int) -> LevelModel:
@@ -220,9 +221,9 @@ def choose(proteins: Sequence[Labelled]) -> list[Labelled]:
     clusters: dict[str, list[Labelled]] = defaultdict(list)
     carried: dict[EC, set[str]] = defaultdict(set)
     for protein in proteins:
-        clusters[protein.cluster or protein.id].append(protein)
+        clusters[protein.relatives].append(protein)
         for ec in protein.ecs:
-            carried[ec].add(protein.cluster or protein.id)
+            carried[ec].add(protein.relatives)
     return [protein for name, members in sorted(clusters.items()) for protein in _draw(members, carried, name)]
 
 
@@ -241,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--proteins", type=Path, nargs="+", required=True, help="the look-up tables it was built of")
     parser.add_argument("--held-out", type=Path, required=True, help="held_out.txt of the training of its encoder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for ranker.json")
-    parser.add_argument("--threads", type=int, default=available_threads())
+    parser.add_argument("--threads", type=int, default=available_cpus())
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     held = set(given.held_out.read_text(encoding="utf-8").split())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyfamsa
 from pyhmmer.easel import DigitalMSA, TextMSA, TextSequence
@@ -47,7 +47,17 @@ def build_profile(name: str, members: list[Member], seed: int) -> HMM:
     return build_from_alignment(align(name, members), seed)
 
 
-def align(name: str, members: list[Member]) -> DigitalMSA:
+class Sequenced(Protocol):
+    """Whatever has a name and residues."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def sequence(self) -> str: ...
+
+
+def align(name: str, members: Sequence[Sequenced]) -> DigitalMSA:
     """Return the alignment of at least two members."""
     sequences = [
         pyfamsa.Sequence(member.id.encode(), member.sequence.translate(_UNKNOWN_TO_ALIGNER).encode())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from photophore_near.model import NearNetwork, save_network
 from photophore_near.shape import NearShape
 from photophore_near.training.contrast import contrastive_loss
 from photophore_near.training.pairs import PairSet
+from photophore_near.training.running import average_into, flushed, save_progress, scheduled_rate
 from photophore_near.training.sampling import PairSampler, TrainingBatch, draw_batch
 
 _log = logging.getLogger(__name__)
@@ -154,10 +153,7 @@ class _Trainer:
     def learning_rate(self) -> float:
         """Linear warm-up, then a cosine down to 1 % of the peak."""
         s = self.settings
-        if self.step < s.warmup:
-            return s.learning_rate * (self.step + 1) / s.warmup
-        done = (self.step - s.warmup) / max(1, s.steps - s.warmup)
-        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        return scheduled_rate(self.step, peak=s.learning_rate, warmup=s.warmup, steps=s.steps)
 
     def update(self, batch: TrainingBatch) -> float:
         """One optimiser step; returns the loss."""
@@ -182,28 +178,12 @@ class _Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        self._average()
+        average_into(self.averaged, self.network, self.step, most=s.average)
         return float(contrast.detach())
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.settings.average, (1 + self.step) / (10 + self.step))
-        for mean, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(new, 1 - keep)
 
 
 def _as_batch(batch: TrainingBatch) -> TrainingBatch:
     return batch
-
-
-@contextmanager
-def flushed() -> Iterator[None]:
-    """Let the smallest numbers be 0 in this thread: the losses' smallest shares would cost most of the time."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 @flushed()
@@ -240,19 +220,9 @@ def train(pairs: Path, out: Path, shape: NearShape, settings: LoopSettings) -> P
                 "scale": round(float(trainer.log_scale.detach().exp()), 2),
                 "seconds": round(time.monotonic() - started, 1),
             }
-            _save(trainer, checkpoint, out, row)
+            save_progress(trainer.state(), checkpoint, row)
+            save_network(trainer.averaged, weights, {"step": str(trainer.step)})
             losses = []
         if trainer.step >= settings.steps:
             break
     return weights
-
-
-def _save(trainer: _Trainer, checkpoint: Path, out: Path, row: dict[str, float]) -> None:
-    """Write checkpoint, weights and one log line; the checkpoint appears only whole."""
-    _log.info("%s", row)
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(row) + "\n")
-    partial = checkpoint.with_suffix(".partial")
-    torch.save(trainer.state(), partial)
-    partial.replace(checkpoint)
-    save_network(trainer.averaged, out / "near.safetensors", {"step": str(trainer.step)})
