@@ -71,6 +71,25 @@ class Lists:
     step: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where vectors go, for those who make the same vectors again rather than store them.
+
+    Parameters
+    ----------
+    centroids
+        ``shape=(lists, dim), dtype=int8``.
+    step
+        What one level of the 8 bits stands for.
+    nearest
+        ``shape=(rows,), dtype=int32``: list of each kept vector, in the order of the database's rows.
+    """
+
+    centroids: npt.NDArray[np.int8]
+    step: float
+    nearest: npt.NDArray[np.int32]
+
+
 class ListsIndex:
     """Inverted lists of 8-bit vectors; see the module."""
 
@@ -82,8 +101,11 @@ class ListsIndex:
         self._lists: Lists | None = None
         self._facts: dict[str, Any] = {}
 
-    def build(self, embeddings: Embeddings) -> None:
-        """Take the vectors of a database: the most informative `keep` share of each target, in lists by k-means."""
+    def build(self, embeddings: Embeddings, layout: Layout | None = None) -> None:
+        """Take the vectors of a database: the most informative `keep` share of each target, in lists by k-means.
+
+        With the ``layout`` of an index of the same vectors, nothing is clustered.
+        """
         if not len(embeddings.values):
             raise DatabaseError(
                 f"index {self.name}: there are no vectors to index; give targets with at least one position"
@@ -94,19 +116,20 @@ class ListsIndex:
             raise DatabaseError(
                 f"index {self.name}: {len(rows):,} vectors, it holds at most {(1 << _ROW_BITS) - 1:,}; lower index.keep"
             )
-        vectors = np.ascontiguousarray(embeddings.values[rows], dtype=np.float32)
-        step = float(max(np.abs(vectors).max(), 1e-6)) / _LEVELS
-        centroids = _to_whole(self._train(vectors), step)
-        codes = _to_whole(vectors, step)
-        nearest = np.concatenate([lists[:, 0] for lists in _nearest_lists(codes, centroids, 1)])
-        order = np.argsort(nearest, kind="stable")
-        counts = np.bincount(nearest, minlength=len(centroids))
+        layout = layout or self._lay_out(embeddings.values, rows)
+        if len(layout.nearest) != len(rows):
+            raise DatabaseError(
+                f"index {self.name}: the layout is of {len(layout.nearest):,} vectors, not of {len(rows):,}; "
+                "lay out these vectors anew"
+            )
+        order = np.argsort(layout.nearest, kind="stable")
+        counts = np.bincount(layout.nearest, minlength=len(layout.centroids))
         self._lists = Lists(
-            centroids=centroids.astype(np.int8),
-            codes=codes[order].astype(np.int8),
+            centroids=layout.centroids,
+            codes=_codes(embeddings.values, rows[order], layout.step),
             ids=rows[order].astype(np.uint32),
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            step=np.array(step, dtype=np.float32),
+            step=np.array(layout.step, dtype=np.float32),
         )
         self._facts = {
             "index": self.name,
@@ -115,6 +138,24 @@ class ListsIndex:
             "dim": embeddings.dim,
             "rows": len(rows),
         }
+
+    @property
+    def layout(self) -> Layout:
+        """Where the vectors of this index went."""
+        if self._lists is None:
+            raise DatabaseError(f"index {self.name}: nothing is laid out; build it first")
+        lists = np.repeat(np.arange(len(self._lists.centroids), dtype=np.int32), np.diff(self._lists.offsets))
+        return Layout(self._lists.centroids, float(self._lists.step), lists[np.argsort(self._lists.ids)])
+
+    def _lay_out(
+        self, values: npt.NDArray[np.float32] | npt.NDArray[np.float16], rows: npt.NDArray[np.int64]
+    ) -> Layout:
+        """Cluster the vectors of ``rows`` into lists."""
+        vectors = np.ascontiguousarray(values[rows], dtype=np.float32)
+        step = float(np.float32(max(np.abs(vectors).max(), 1e-6) / _LEVELS))
+        centroids = _to_whole(self._train(vectors), step)
+        nearest = np.concatenate([lists[:, 0] for lists in _nearest_lists(_to_whole(vectors, step), centroids, 1)])
+        return Layout(centroids.astype(np.int8), step, nearest.astype(np.int32))
 
     def _train(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the centroids of the lists, ``shape=(lists, dim)``."""
@@ -242,7 +283,20 @@ class _Search:
 
 def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Whole:
     """Round ``vectors`` to the 8-bit grid."""
-    return np.clip(np.rint(vectors * np.float32(1.0 / step)), -_LEVELS, _LEVELS)
+    whole = vectors * np.float32(1.0 / step)
+    np.rint(whole, out=whole)
+    return np.clip(whole, -_LEVELS, _LEVELS, out=whole)
+
+
+def _codes(
+    values: npt.NDArray[np.float32] | npt.NDArray[np.float16], rows: npt.NDArray[np.int64], step: float
+) -> npt.NDArray[np.int8]:
+    """Return the 8-bit vectors of ``rows``, a block at a time, so that it is done in the cache."""
+    codes = np.empty((len(rows), values.shape[1]), dtype=np.int8)
+    for start in range(0, len(rows), _ASSIGNED):
+        block = slice(start, start + _ASSIGNED)
+        codes[block] = _to_whole(values[rows[block]].astype(np.float32), step)
+    return codes
 
 
 def _nearest_lists(vectors: Whole, centroids: Whole, count: int) -> Iterator[npt.NDArray[np.int64]]:

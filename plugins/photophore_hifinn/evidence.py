@@ -1,44 +1,58 @@
-"""What speaks for each EC number of a protein, as numbers: alignments to groups, residues found alike, neighbours."""
+"""What speaks for each EC number of a protein, as numbers: alignments to groups, residues found alike."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import copysign, exp, log, log1p
 
 import numpy as np
 import numpy.typing as npt
 
 from photophore.ec import EC
 
-#: Columns of the evidence.
+#: Columns of the evidence. "Other" is the best alignment to a group of proteins that are no enzymes.
 FEATURES = (
     "score",  # best alignment to a group with the number, bits
-    "gap",  # how far that is below the protein's best alignment, log(1 + bits)
+    "gap",  # how far that is below the protein's best alignment to enzymes, log(1 + bits)
     "score_per_residue",  # bits a residue of the protein
     "score_per_position",  # bits a position of the profile
     "protein_span",  # what the alignment spans of the protein
     "profile_span",  # and of the profile
+    "score_share",  # of the protein's best score
+    "second",  # score of the second group with the number, as a share of the first
     "share",  # of the groups' exp(bits / 20), the part of those with the number
     "parent_share",  # the same one level up
+    "share_of_all",  # the part where the groups that are no enzymes count as well
     "found",  # how alike the near network finds the best such group, log(1 + score)
-    "cosine",  # to the nearest neighbour with the number
-    "cosine_gap",  # how far that is below the nearest enzyme of all
-    "lead",  # cosine of the nearest enzyme less that of the nearest protein that is none
-    "lead_bits",  # of the number's best alignment over the best to a protein that is no enzyme, +-log(1 + bits)
+    "ahead",  # bits over the best group without the number
+    "ahead_share",  # the same as a share of the best score
+    "parent_ahead",  # bits over the best group of another number one level up
+    "lead",  # bits over the other, +-log(1 + bits)
+    "lead_share",  # the same as a share of the best score of all
+    "other_score",  # of the other, bits
+    "other_per_residue",  # bits a residue of the protein
+    "other_protein_span",  # what it spans of the protein
+    "other_profile_span",  # and of its profile
+    "other_share",  # of all groups' exp(bits / 20), the part of those that are no enzymes
     "groups",  # with the number, log
     "rivals",  # EC numbers whose score is at least 0.7 of the best, log
+    "candidates",  # EC numbers, log
+    "others",  # groups that are no enzymes, log(1 + groups)
     "numbers",  # EC numbers that the best such group carries at once, log
+    "residues",  # of the protein, log
+    "positions",  # of the profile over the residues of the protein, log
 )
 
 #: Alignments of fewer bits say nothing.
 LEAST_BITS = 3.0
-#: Groups of a protein that are looked at, the best first.
-MOST_GROUPS = 60
+#: Groups of a protein that are looked at, the best first: enzymes, and others.
+MOST_GROUPS, MOST_OTHERS = 60, 20
 #: Bits over which a group's weight falls by e.
 _SCALE_BITS = 20.0
-#: Cosine of what is not among the neighbours.
-_FAR = 0.0
+#: A share of less than this many bits would be noise.
+_FLOOR_BITS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,85 +77,97 @@ class Hit:
     profile_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A labelled protein near by: its EC numbers (none: no enzyme) and the cosine."""
-
-    ecs: tuple[EC, ...]
-    cosine: float
-
-
-def evidence_of(
-    hits: Sequence[Hit], neighbours: Sequence[Neighbour], residues: int, level: int
-) -> tuple[list[EC], npt.NDArray[np.float32]]:
+def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC], npt.NDArray[np.float32]]:
     """Return the EC numbers (cut to ``level``) that any group suggests, and ``shape=(numbers, features)`` beside them.
 
     Parameters
     ----------
     hits
         Groups that the protein was aligned to, in any order.
-    neighbours
-        Its neighbours in the look-up space, in any order.
     residues
         Length of the protein.
     level
         1 to 4.
     """
-    other = max((hit.bits for hit in hits if not hit.ecs), default=0.0)
-    hits = sorted((hit for hit in hits if hit.ecs and hit.bits >= LEAST_BITS), key=lambda hit: -hit.bits)[:MOST_GROUPS]
-    if not hits:
+    told = sorted((hit for hit in hits if hit.bits >= LEAST_BITS), key=lambda hit: -hit.bits)
+    enzymes = _Enzymes([hit for hit in told if hit.ecs][:MOST_GROUPS], level)
+    if not enzymes.best:
         return [], np.zeros((0, len(FEATURES)), dtype=np.float32)
-    best: dict[EC, Hit] = {}
-    groups: dict[EC, int] = defaultdict(int)
-    weights: dict[EC, float] = defaultdict(float)
-    parents: dict[tuple[str, ...], float] = defaultdict(float)
-    total = 0.0
-    for hit in hits:
-        weight = float(np.exp((hit.bits - hits[0].bits) / _SCALE_BITS))
-        total += weight
-        # In their order: that of a set would change from run to run.
-        labels = dict.fromkeys(ec.at_level(level) for ec in hit.ecs)
-        for label in labels:
-            best.setdefault(label, hit)
-            groups[label] += 1
-            weights[label] += weight
-        for parent in {label.parts[: level - 1] for label in labels}:
-            parents[parent] += weight
-    rivals = sum(hit.bits >= 0.7 * hits[0].bits for hit in best.values())
-    cosines, lead = _cosines(neighbours, level)
-    nearest = max(cosines.values(), default=_FAR)
-    rows = [
-        (
+    others = [hit for hit in told if not hit.ecs]
+    rows = [enzymes.row(label, others, residues) for label in enzymes.best]
+    return list(enzymes.best), np.array(rows, dtype=np.float32).reshape(-1, len(FEATURES))
+
+
+class _Enzymes:
+    """The groups of enzymes of a protein, the best first, by EC number."""
+
+    def __init__(self, hits: Sequence[Hit], level: int) -> None:
+        self.level = level
+        self.top = hits[0].bits if hits else 0.0
+        self.best: dict[EC, Hit] = {}
+        self.scores: dict[EC, list[float]] = defaultdict(list)
+        self.weights: dict[EC, float] = defaultdict(float)
+        self.parents: dict[tuple[str, ...], float] = defaultdict(float)
+        self.total = 0.0
+        self.labels = [dict.fromkeys(ec.at_level(level) for ec in hit.ecs) for hit in hits]
+        for hit, labels in zip(hits, self.labels, strict=True):
+            weight = self.weight(hit)
+            self.total += weight
+            for label in labels:  # in their order: that of a set would change from run to run
+                self.best.setdefault(label, hit)
+                self.scores[label].append(hit.bits)
+                self.weights[label] += weight
+            for parent in {self.parent(label) for label in labels}:
+                self.parents[parent] += weight
+        self.hits = hits
+        self.rivals = sum(hit.bits >= 0.7 * self.top for hit in self.best.values())
+
+    def parent(self, label: EC) -> tuple[str, ...]:
+        return label.parts[: self.level - 1]
+
+    def weight(self, hit: Hit) -> float:
+        return exp((hit.bits - self.top) / _SCALE_BITS)
+
+    def row(self, label: EC, others: Sequence[Hit], residues: int) -> tuple[float, ...]:
+        """Return the evidence of one EC number, in the order of `FEATURES`."""
+        hit, scores = self.best[label], self.scores[label]
+        other = others[0] if others else Hit((), 1, 0.0, 0.0)
+        against = sum(map(self.weight, others[:MOST_OTHERS]))
+        ahead = hit.bits - self._best_without(lambda each: each == label)
+        return (
             hit.bits,
-            np.log1p(hits[0].bits - hit.bits),
+            log1p(self.top - hit.bits),
             hit.bits / residues,
             hit.bits / hit.positions,
             hit.protein_share,
             hit.profile_share,
-            weights[label] / total,
-            parents[label.parts[: level - 1]] / total,
-            np.log1p(max(hit.found, 0.0)),
-            cosines.get(label, _FAR),
-            nearest - cosines.get(label, _FAR),
-            lead,
-            np.sign(hit.bits - other) * np.log1p(abs(hit.bits - other)),
-            np.log(groups[label]),
-            np.log(rivals),
-            np.log(len({ec.at_level(level) for ec in hit.ecs})),
+            hit.bits / self.top,
+            scores[1] / hit.bits if len(scores) > 1 else 0.0,
+            self.weights[label] / self.total,
+            self.parents[self.parent(label)] / self.total,
+            self.weights[label] / (self.total + against),
+            log1p(max(hit.found, 0.0)),
+            ahead,
+            ahead / max(self.top, _FLOOR_BITS),
+            hit.bits - self._best_without(lambda each: self.parent(each) == self.parent(label)),
+            copysign(log1p(abs(hit.bits - other.bits)), hit.bits - other.bits),
+            (hit.bits - other.bits) / max(self.top, other.bits, _FLOOR_BITS),
+            other.bits,
+            other.bits / residues,
+            other.protein_share,
+            other.profile_share,
+            against / (against + self.total),
+            log(len(scores)),
+            log(self.rivals),
+            log(len(self.best)),
+            log1p(len(others)),
+            log(len({ec.at_level(self.level) for ec in hit.ecs})),
+            log(residues),
+            log(hit.positions / residues),
         )
-        for label, hit in best.items()
-    ]
-    return list(best), np.array(rows, dtype=np.float32).reshape(-1, len(FEATURES))
 
-
-def _cosines(neighbours: Sequence[Neighbour], level: int) -> tuple[Mapping[EC, float], float]:
-    """Return the best cosine of each EC number, and the lead of the enzymes over the rest."""
-    cosines: dict[EC, float] = {}
-    other = _FAR
-    for neighbour in neighbours:
-        if not neighbour.ecs:
-            other = max(other, neighbour.cosine)
-        for ec in neighbour.ecs:
-            label = ec.at_level(level)
-            cosines[label] = max(cosines.get(label, _FAR), neighbour.cosine)
-    return cosines, max(cosines.values(), default=_FAR) - other
+    def _best_without(self, same: Callable[[EC], bool]) -> float:
+        """Return the bits of the best group none of whose EC numbers is the same."""
+        return next(
+            (hit.bits for hit, labels in zip(self.hits, self.labels, strict=True) if not any(map(same, labels))), 0.0
+        )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from photophore.errors import DatabaseError, InputError, PluginError
 from photophore.hookspecs import Runtime
 from photophore.runconfig import available_cpus
+from photophore_faiss.lists import Layout
 from photophore_hifinn.compact import PROFILES_FILE, GroupProfiles
 from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.finding import GroupFinder, Statistics
@@ -45,17 +46,32 @@ class Families:
         ``shape=(proteins,), dtype=int32``: group of each protein of the database.
     statistics
         What `GroupFinder.measure` returned.
+    layout
+        Where the finder's index put the vectors of the profiles.
     """
 
     profiles: GroupProfiles
     of_protein: npt.NDArray[np.int32]
     statistics: Statistics
+    layout: Layout
+
+    def finder(self, runtime: Runtime) -> GroupFinder:
+        """Return the finder of these profiles."""
+        return GroupFinder(self.profiles, runtime, groups=PROPOSED, statistics=self.statistics, layout=self.layout)
 
     def save(self, folder: Path) -> None:
         """Write `PROFILES_FILE` and `FAMILIES_FILE` into ``folder``."""
         self.profiles.save(folder)
         named = {f"{_STATISTIC}{name}": values for name, values in self.statistics.items()}
-        np.savez_compressed(folder / FAMILIES_FILE, allow_pickle=False, of_protein=self.of_protein, **named)
+        np.savez_compressed(
+            folder / FAMILIES_FILE,
+            allow_pickle=False,
+            of_protein=self.of_protein,
+            list_centroids=self.layout.centroids,
+            list_step=np.float64(self.layout.step),
+            list_of_vector=self.layout.nearest.astype(np.uint16),
+            **named,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Families:
@@ -65,6 +81,9 @@ class Families:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 of_protein = stored["of_protein"]
+                layout = Layout(
+                    stored["list_centroids"], float(stored["list_step"]), stored["list_of_vector"].astype(np.int32)
+                )
                 statistics = {
                     name.removeprefix(_STATISTIC): stored[name] for name in stored if name.startswith(_STATISTIC)
                 }
@@ -76,7 +95,7 @@ class Families:
             raise DatabaseError(
                 f"{path}: names groups beyond the {len(profiles)} of the profiles; build the database again"
             )
-        return cls(profiles, of_protein, statistics)
+        return cls(profiles, of_protein, statistics, layout)
 
 
 def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnnotatorConfig) -> list[str]:
@@ -105,7 +124,7 @@ def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnn
             "table, make new ones with annotator.profiles=build"
         )
     of_protein = np.array([place[name] for name in names], dtype=np.int32)
-    statistics = GroupFinder(profiles, Runtime(threads=threads), groups=PROPOSED).measure()
-    Families(profiles, of_protein, statistics).save(folder)
+    finder = GroupFinder(profiles, Runtime(threads=threads), groups=PROPOSED)
+    Families(profiles, of_protein, finder.measure(), finder.layout).save(folder)
     shutil.copyfile(ranker, folder / RANKER_FILE)
     return [PROFILES_FILE, FAMILIES_FILE, RANKER_FILE]

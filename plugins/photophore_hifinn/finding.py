@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from photophore.background import background_batches
-from photophore.hookspecs import Runtime
+from photophore.errors import DataError
+from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Embeddings, Neighbours, SequenceBatch, TargetTable
 from photophore_faiss.config import ListsConfig
-from photophore_faiss.lists import ListsIndex
+from photophore_faiss.lists import Layout, ListsIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_near.config import NearConfig
 from photophore_near.diagonal import Diagonal, DiagonalConfig
@@ -33,20 +34,31 @@ class GroupFinder:
     """The near network, an index of the groups' consensus, and the best diagonals."""
 
     def __init__(
-        self, profiles: GroupProfiles, runtime: Runtime, *, groups: int, statistics: Statistics | None = None
+        self,
+        profiles: GroupProfiles,
+        runtime: Runtime,
+        *,
+        groups: int,
+        statistics: Statistics | None = None,
+        layout: Layout | None = None,
     ) -> None:
         """Encode the consensus of each group; at most ``groups`` are found for a protein.
 
-        ``statistics`` are what `measure` returned when the database was built.
+        ``statistics`` are what `measure` returned when the database was built, ``layout`` that of the finder then.
         """
         self._encoder = create_near(NearConfig(), runtime)
         self._index = ListsIndex(ListsConfig(stride=5), runtime)
         self._aggregator = Diagonal(DiagonalConfig(pairs=0.03, max_candidates=groups), runtime)
         embeddings = self._encode(profiles)
-        self._index.build(embeddings)
+        self._index.build(embeddings, layout)
         self._targets = TargetTable(
             profiles.names, embeddings.offsets, statistics=statistics or {}, step=embeddings.step
         )
+
+    @property
+    def layout(self) -> Layout:
+        """Where the index put the vectors; with it, the same index is sooner built again."""
+        return self._index.layout
 
     def measure(self) -> Statistics:
         """Measure how background proteins score in each group, take it over, and return it."""
@@ -69,7 +81,7 @@ class GroupFinder:
         return rows, found.targets.astype(np.int64), found.scores
 
     def _neighbours(self, batch: SequenceBatch) -> Neighbours:
-        return self._index.search(self._encoder.encode(batch))
+        return self._index.search(every_residue(self._encoder, batch))
 
     def _encode(self, profiles: GroupProfiles) -> Embeddings:
         """Return the vectors of every group in half precision; the sharpest positions are the most informative."""
@@ -90,6 +102,30 @@ class GroupFinder:
         return Embeddings(
             profiles.names, values, offsets, self._encoder.name, self._encoder.digest, informativeness=known, step=step
         )
+
+
+def every_residue(encoder: Encoder, batch: SequenceBatch) -> Embeddings:
+    """Return a vector for each residue, of an encoder that makes one for every other.
+
+    A vector is most like that of the very residue it is aligned to, and little like that of the next one. Groups have
+    vectors for their even positions only; where an alignment shifts these onto odd residues, vectors of the even
+    residues alone would not find them.
+    """
+    even = encoder.encode(batch)
+    if even.step == 1:
+        return even
+    if even.step != 2:
+        raise DataError(f"encoder {even.encoder} makes a vector for every {even.step} residues; 1 or 2 are expected")
+    shifted = tuple(sequence[1:] or sequence for sequence in batch.sequences)
+    odd = encoder.encode(replace(batch, sequences=shifted))
+    lengths = np.array([len(sequence) for sequence in batch.sequences], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    values = np.empty((int(offsets[-1]), even.dim), dtype=even.values.dtype)
+    values[places % 2 == 0] = even.values
+    # A protein of one residue has no odd one, and was encoded once more in its place.
+    values[places % 2 == 1] = odd.values[np.repeat(lengths > 1, np.diff(odd.offsets))]
+    return replace(even, values=values, offsets=offsets, step=1)
 
 
 def _consensus_batches(profiles: GroupProfiles) -> Iterable[SequenceBatch]:

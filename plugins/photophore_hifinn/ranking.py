@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +17,63 @@ from photophore.errors import DatabaseError
 from photophore_hifinn.evidence import FEATURES
 
 RANKER_FILE = "ranker.json"
-SCHEMA = 1
+SCHEMA = 2
 #: Levels of an EC number, the deepest first: the order in which a protein backs off.
 LEVELS = (4, 3, 2, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class LevelModel:
-    """A logistic model of one level, and its calibration.
+#: Evidence further from the mean than this many spreads is taken as that far.
+FAR = 6.0
+#: Probability from which an EC number is reported beside a more probable one of the same protein.
+BESIDE = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One layer of all networks of a level.
 
     Parameters
     ----------
-    means, spreads, weights
+    weights
+        ``shape=(networks, inputs, outputs), dtype=float64``.
+    biases
+        ``shape=(networks, outputs), dtype=float64``.
+    """
+
+    weights: npt.NDArray[np.float64]
+    biases: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelModel:
+    """A few small networks that judge one level together, and their calibration.
+
+    Parameters
+    ----------
+    means, spreads
         One value a feature; evidence is centred and scaled before it is weighed.
-    bias
-        Constant of the logistic model.
+    layers
+        Of the networks, which have rectified units, and a logistic one at the end; the mean of what they say counts.
     raw, calibrated
-        Knots of the calibration: the model's probability, and the share that was right there (isotonic).
+        Knots of the calibration: the networks' probability, and the share that was right there (isotonic).
     thresholds
         For each false discovery rate of `Ranker.rates`, the least calibrated probability that is reported. Above 1: none.
     """
 
     means: tuple[float, ...]
     spreads: tuple[float, ...]
-    weights: tuple[float, ...]
-    bias: float
+    layers: tuple[Layer, ...]
     raw: tuple[float, ...] = (0.0, 1.0)
     calibrated: tuple[float, ...] = (0.0, 1.0)
     thresholds: tuple[float, ...] = ()
 
     def raw_probability(self, evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return what the logistic model says of each row of ``evidence (n, features)``."""
-        scaled = (evidence - np.array(self.means)) / np.array(self.spreads)
-        return np.asarray(1.0 / (1.0 + np.exp(-(scaled @ np.array(self.weights) + self.bias))))
+        """Return what the networks say of each row of ``evidence (n, features)``."""
+        units = np.clip((evidence - np.array(self.means)) / np.array(self.spreads), -FAR, FAR)
+        for layer in self.layers[:-1]:
+            units = np.maximum(units @ layer.weights + layer.biases[:, None], 0.0)
+        units = units @ self.layers[-1].weights + self.layers[-1].biases[:, None]  # (networks, n, 1)
+        return np.asarray((1.0 / (1.0 + np.exp(-units)))[:, :, 0].mean(axis=0))
 
     def probability(self, evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability of each row that its EC number is right."""
@@ -81,7 +106,9 @@ class Ranker:
     def save(self, folder: Path) -> None:
         """Write `RANKER_FILE` into ``folder``."""
         content = {"schema": SCHEMA, "features": FEATURES, **asdict(self)}
-        (folder / RANKER_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        for level in content["levels"]:
+            level["layers"] = [{name: values.tolist() for name, values in layer.items()} for layer in level["layers"]]
+        (folder / RANKER_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Ranker:
@@ -106,7 +133,7 @@ class Ranker:
             ) from error
         if not ranker.is_complete():
             raise DatabaseError(
-                f"{path}: does not have {len(LEVELS)} levels with a weight for each of {len(FEATURES)} features and a "
+                f"{path}: does not have {len(LEVELS)} levels with networks of {len(FEATURES)} features and a "
                 f"threshold for each of {len(ranker.rates)} rates; fit the ranker again"
             )
         return ranker
@@ -114,18 +141,34 @@ class Ranker:
     def is_complete(self) -> bool:
         """Whether every level has all of its numbers."""
         return len(self.levels) == len(LEVELS) and all(
-            {len(model.means), len(model.spreads), len(model.weights)} == {len(FEATURES)}
+            {len(model.means), len(model.spreads)} == {len(FEATURES)}
+            and _are_joined(model.layers)
             and len(model.raw) == len(model.calibrated) > 0
             and len(model.thresholds) == len(self.rates)
             for model in self.levels
         )
 
 
+def _are_joined(layers: Sequence[Layer]) -> bool:
+    """Whether each layer takes what the one before gives, from the features to one output."""
+    widths = [len(FEATURES), *(layer.biases.shape[-1] for layer in layers)]
+    networks = len(layers[0].biases) if layers else 0
+    return (
+        networks > 0
+        and widths[-1] == 1
+        and all(
+            layer.weights.shape == (networks, inputs, outputs) and layer.biases.shape == (networks, outputs)
+            for layer, (inputs, outputs) in zip(layers, pairwise(widths), strict=True)
+        )
+    )
+
+
 def _level(stored: Mapping[str, Any]) -> LevelModel:
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
-    }
-    return LevelModel(**values)
+    layers = tuple(
+        Layer(np.array(layer["weights"], float), np.array(layer["biases"], float)) for layer in stored["layers"]
+    )
+    numbers = {name: tuple(value) for name, value in stored.items() if name != "layers"}
+    return LevelModel(layers=layers, **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +177,14 @@ class Verdict:
 
     given: tuple[tuple[EC, float], ...]
     reason: str
+
+
+def reportable(ranked: Sequence[tuple[EC, float]], level: int) -> Sequence[tuple[EC, float]]:
+    """Return what a protein may be given of ``ranked``, the most probable first.
+
+    That is the most probable EC number; beside a full one also those that are rather right than chosen for want of better.
+    """
+    return ranked[:1] if level != LEVELS[0] else [*ranked[:1], *(pair for pair in ranked[1:] if pair[1] >= BESIDE)]
 
 
 def decide(ranked: Mapping[int, Sequence[tuple[EC, float]]], ranker: Ranker, rate: float) -> Verdict:
@@ -156,7 +207,9 @@ def decide(ranked: Mapping[int, Sequence[tuple[EC, float]]], ranker: Ranker, rat
     )
     for level in LEVELS:
         least = ranker.threshold(level, rate)
-        given = tuple((ec, value) for ec, value in ranked[level] if value >= least)
-        if given:
-            return Verdict(given if level == LEVELS[0] else given[:1], "" if level == LEVELS[0] else why)
+        if ranked[level] and ranked[level][0][1] >= least:
+            given = reportable(ranked[level], level)
+            return Verdict(
+                tuple((ec, value) for ec, value in given if value >= least), "" if level == LEVELS[0] else why
+            )
     return Verdict((), f"no enzyme found: {why}")

@@ -16,10 +16,9 @@ from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
 from photophore_hifinn.annotator import Relative, check_table, ec_row, relative_text, relatives_of
 from photophore_hifinn.config import HifinnAnnotatorConfig
-from photophore_hifinn.evidence import LEAST_BITS, Hit, Neighbour, evidence_of
+from photophore_hifinn.evidence import LEAST_BITS, Hit, evidence_of
 from photophore_hifinn.families import Families
-from photophore_hifinn.finding import GroupFinder
-from photophore_hifinn.gathering import PROPOSED, Gatherer
+from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.labels import LabelTable
 from photophore_hifinn.ranking import LEVELS, Ranker, Verdict, decide
 
@@ -77,8 +76,7 @@ class RerankedAnnotator:
     def _rows(
         self, protein: str, residues: int, hits: Sequence[Hit], relatives: Sequence[Relative]
     ) -> Iterator[Annotation]:
-        neighbours = [Neighbour(relative.ecs, 1.0 - (relative.distance or 0.0)) for relative in relatives]
-        ranked = rank(hits, neighbours, residues, self._ranker)
+        ranked = rank(hits, residues, self._ranker)
         verdict = decide(ranked, self._ranker, self._config.fdr)
         shown = ",".join(map(relative_text, relatives[: self._config.shown]))
         for ec, probability in verdict.given or ((None, 0.0),):
@@ -97,16 +95,15 @@ def open_reranked(
 ) -> RerankedAnnotator:
     """Open the profiles in ``folder``, and the finder on them."""
     families = Families.load(folder)
-    finder = GroupFinder(families.profiles, runtime, groups=PROPOSED, statistics=families.statistics)
-    gatherer = Gatherer(families.profiles, finder)
+    gatherer = Gatherer(families.profiles, families.finder(runtime))
     return RerankedAnnotator(table, targets, families, gatherer, Ranker.load(folder), config)
 
 
-def rank(hits: Sequence[Hit], neighbours: Sequence[Neighbour], residues: int, ranker: Ranker) -> Ranked:
+def rank(hits: Sequence[Hit], residues: int, ranker: Ranker) -> Ranked:
     """Return the EC numbers of each level with their probabilities, the most probable first."""
     ranked: Ranked = {}
     for level, model in zip(LEVELS, ranker.levels, strict=True):
-        ecs, evidence = evidence_of(hits, neighbours, residues, level)
+        ecs, evidence = evidence_of(hits, residues, level)
         probable = model.probability(evidence).tolist() if ecs else []
         ranked[level] = sorted(zip(ecs, probable, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
     return ranked

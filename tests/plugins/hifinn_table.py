@@ -9,7 +9,7 @@ from tests.plugins.hifinn_groups import metagenome_proteins, relative
 
 from photophore.cli import main
 from photophore_hifinn.evidence import FEATURES
-from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker
+from photophore_hifinn.ranking import LEVELS, Layer, LevelModel, Ranker
 
 HEADER = "id\tec\tsequence\tcluster30\tcluster50"
 #: Families, and the clusters and members of each; the last cluster has another EC number, or none.
@@ -78,17 +78,21 @@ def make_table(metagenome_faa):
     return table
 
 
+def logistic(weights, bias):
+    """Return the one layer of a network that is a logistic model."""
+    return (Layer(np.array(weights, dtype=float)[None, :, None], np.array([[bias]], dtype=float)),)
+
+
 def plain_ranker():
     """Return a ranker that one can follow: bits a residue, the share, and the lead over what is no enzyme count.
 
     A member of a family has some 1.5 bits a residue, all of the share, and hundreds of bits before what is no enzyme.
     """
-    weights = {"score_per_residue": 3.0, "share": 5.0, "lead_bits": 1.0}
+    weights = {"score_per_residue": 3.0, "share": 5.0, "lead": 1.0}
     model = LevelModel(
         (0.0,) * len(FEATURES),
         (1.0,) * len(FEATURES),
-        tuple(weights.get(name, 0.0) for name in FEATURES),
-        -7.0,
+        logistic([weights.get(name, 0.0) for name in FEATURES], -7.0),
         thresholds=(0.95, 0.5),
     )
     return Ranker((0.05, 0.5), (model,) * len(LEVELS))

@@ -11,7 +11,7 @@ from tests.plugins.hifinn_groups import batch_of, columns_of, metagenome_protein
 from photophore.background import background_batches
 from photophore.ec import split_ecs
 from photophore.hookspecs import Runtime
-from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, Neighbour, evidence_of
+from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, evidence_of
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.rescoring import align
@@ -28,18 +28,13 @@ HITS = (
 #: What the groups weigh against the best, which is 20 and 10 bits ahead.
 SECOND, THIRD = np.exp(-0.5), np.exp(-1.0)
 ALL = 1 + SECOND + THIRD
-NEIGHBOURS = (
-    Neighbour(split_ecs("1.1.1.1"), 0.5),
-    Neighbour(split_ecs("1.1.1.2;1.1.1.1"), 0.8),
-    Neighbour((), 0.6),
-    Neighbour((), 0.3),
-    Neighbour(split_ecs("4.1.1.1"), 0.9),
-)
+#: What the other group weighs against these, 15 bits behind the best.
+OTHER = np.exp(-0.75)
 
 
-def evidence(hits=HITS, neighbours=NEIGHBOURS, level=4):
+def evidence(hits=HITS, level=4):
     """Return the features of each EC number by name."""
-    numbers, values = evidence_of(hits, neighbours, RESIDUES, level)
+    numbers, values = evidence_of(hits, RESIDUES, level)
     assert values.shape == (len(numbers), len(FEATURES))
     assert values.dtype == np.float32
     rows = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in values]
@@ -50,96 +45,139 @@ def approx(**features):
     return pytest.approx(features, abs=1e-6)
 
 
+#: What all numbers of the protein share; 30 of 40 bits are enough for a rival, 20 are not.
+SAME = {
+    "other_score": 25,
+    "other_per_residue": 0.125,
+    "other_protein_span": 0.7,
+    "other_profile_span": 0.8,
+    "other_share": OTHER / (OTHER + ALL),
+    "rivals": np.log(2),
+    "others": np.log(2),
+    "residues": np.log(RESIDUES),
+}
+
+
 def test_full_numbers_by_eye():
     found = evidence()
     assert list(found) == ["1.1.1.1", "2.7.1.1", "1.1.1.2"]
-    same = {"lead": 0.9 - 0.6, "rivals": np.log(2)}  # 30 of 40 bits are enough for a rival, 20 are not
+    same = {**SAME, "candidates": np.log(3)}
     assert found["1.1.1.1"] == approx(
         **same,
         score=40,
-        lead_bits=np.log(16),
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
         protein_span=0.3,
         profile_span=0.4,
+        score_share=1,
+        second=0.5,
         share=(1 + THIRD) / ALL,
         parent_share=(1 + THIRD) / ALL,
+        share_of_all=(1 + THIRD) / (ALL + OTHER),
         found=np.log(2),
-        cosine=0.8,
-        cosine_gap=0.1,
+        ahead=10,
+        ahead_share=0.25,
+        parent_ahead=10,
+        lead=np.log(16),
+        lead_share=15 / 40,
         groups=np.log(2),
         numbers=0,
+        positions=np.log(0.5),
     )
     assert found["2.7.1.1"] == approx(
         **same,
         score=30,
-        lead_bits=np.log(6),
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
         protein_span=0.5,
         profile_span=0.6,
+        score_share=0.75,
+        second=0,
         share=SECOND / ALL,
         parent_share=SECOND / ALL,
+        share_of_all=SECOND / (ALL + OTHER),
         found=0,
-        cosine=0,
-        cosine_gap=0.9,
+        ahead=-10,
+        ahead_share=-0.25,
+        parent_ahead=-10,
+        lead=np.log(6),
+        lead_share=5 / 40,
         groups=0,
         numbers=0,
+        positions=np.log(0.3),
     )
     assert found["1.1.1.2"] == approx(
         **same,
         score=20,
-        lead_bits=-np.log(6),
         gap=np.log(21),
         score_per_residue=0.1,
         score_per_position=0.4,
         protein_span=0.1,
         profile_span=0.2,
+        score_share=0.5,
+        second=0,
         share=THIRD / ALL,
         parent_share=(1 + THIRD) / ALL,
+        share_of_all=THIRD / (ALL + OTHER),
         found=np.log(4),
-        cosine=0.8,
-        cosine_gap=0.1,
+        ahead=-20,
+        ahead_share=-0.5,
+        parent_ahead=-10,  # before the best group of another parent, not before its own
+        lead=-np.log(6),
+        lead_share=-5 / 40,
         groups=0,
         numbers=np.log(2),
+        positions=np.log(0.25),
     )
 
 
 def test_classes_by_eye():
     found = evidence(level=1)
     assert list(found) == ["1.-.-.-", "2.-.-.-"]
-    same = {"lead": 0.9 - 0.6, "rivals": np.log(2), "parent_share": 1, "numbers": 0}
+    same = {**SAME, "candidates": np.log(2), "parent_share": 1, "numbers": 0}
     assert found["1.-.-.-"] == approx(
         **same,
         score=40,
-        lead_bits=np.log(16),
         gap=0,
         score_per_residue=0.2,
         score_per_position=0.4,
         protein_span=0.3,
         profile_span=0.4,
+        score_share=1,
+        second=0.5,
         share=(1 + THIRD) / ALL,
+        share_of_all=(1 + THIRD) / (ALL + OTHER),
         found=np.log(2),
-        cosine=0.8,
-        cosine_gap=0.1,
+        ahead=10,
+        ahead_share=0.25,
+        parent_ahead=40,  # classes have no parent but one
+        lead=np.log(16),
+        lead_share=15 / 40,
         groups=np.log(2),
+        positions=np.log(0.5),
     )
     assert found["2.-.-.-"] == approx(
         **same,
         score=30,
-        lead_bits=np.log(6),
         gap=np.log(11),
         score_per_residue=0.15,
         score_per_position=0.5,
         protein_span=0.5,
         profile_span=0.6,
+        score_share=0.75,
+        second=0,
         share=SECOND / ALL,
+        share_of_all=SECOND / (ALL + OTHER),
         found=0,
-        cosine=0,
-        cosine_gap=0.9,
+        ahead=-10,
+        ahead_share=-0.25,
+        parent_ahead=30,
+        lead=np.log(6),
+        lead_share=5 / 40,
         groups=0,
+        positions=np.log(0.3),
     )
 
 
@@ -173,21 +211,16 @@ def test_an_open_serial_is_a_number_of_its_own():
     ids=["none", "weak", "no enzyme"],
 )
 def test_without_a_group_that_fits_there_is_no_evidence(hits, level):
-    numbers, values = evidence_of(hits, NEIGHBOURS, RESIDUES, level)
+    numbers, values = evidence_of(hits, RESIDUES, level)
     assert numbers == []
     assert (values.shape, values.dtype) == ((0, len(FEATURES)), np.float32)
 
 
-def test_without_neighbours_the_cosines_are_nothing():
-    for features in evidence(neighbours=()).values():
-        assert (features["cosine"], features["cosine_gap"], features["lead"]) == (0, 0, 0)
-
-
-def test_nearer_to_what_is_no_enzyme_the_lead_is_negative():
-    found = evidence(neighbours=(Neighbour((), 0.9), Neighbour(split_ecs("2.7.1.1"), 0.5)))
-    assert found["2.7.1.1"]["lead"] == pytest.approx(-0.4)
-    assert found["2.7.1.1"]["cosine_gap"] == 0
-    assert found["1.1.1.1"]["cosine_gap"] == pytest.approx(0.5)
+def test_without_others_nothing_stands_against_the_enzymes():
+    for features in evidence(HITS[:-1]).values():
+        assert features["lead"] == pytest.approx(np.log1p(features["score"]))
+        assert all(features[name] == 0 for name in FEATURES if name.startswith("other"))
+        assert features["share_of_all"] == features["share"]
 
 
 def test_only_the_best_groups_count():
@@ -199,7 +232,7 @@ def test_only_the_best_groups_count():
 
 
 def test_the_order_of_what_is_given_changes_nothing():
-    assert evidence() == evidence(HITS[::-1], NEIGHBOURS[::-1])
+    assert evidence() == evidence(HITS[::-1])
 
 
 # Gathered.
@@ -264,7 +297,7 @@ def test_a_relative_has_a_hit_of_its_family(batch, families, gatherer, aligned):
         assert values([best]) == [own(aligned, row)]
         assert best.bits > 100
         assert best.found > 0
-        numbers, _ = evidence_of(each, (), len(sequence), 4)
+        numbers, _ = evidence_of(each, len(sequence), 4)
         assert numbers[: len(best.ecs)] == list(best.ecs)
 
 

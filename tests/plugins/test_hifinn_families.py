@@ -300,7 +300,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(folder, tmp_path):
 
 def test_groups_beyond_the_profiles_are_refused(folder, tmp_path):
     families = Families.load(folder)
-    Families(families.profiles, families.of_protein + 1, families.statistics).save(tmp_path)
+    Families(families.profiles, families.of_protein + 1, families.statistics, families.layout).save(tmp_path)
     with pytest.raises(
         DatabaseError, match=r"families\.npz: names groups beyond the 5 of the profiles; build the database again"
     ):

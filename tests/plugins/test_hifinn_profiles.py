@@ -22,7 +22,9 @@ from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore_hifinn import compact
 from photophore_hifinn.compact import CODEBOOK, PROFILES_FILE, GroupProfiles, compress
-from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.finding import GroupFinder, every_residue
+from photophore_near.config import NearConfig
+from photophore_near.encoder import create_near
 
 GROUPS = 40
 
@@ -221,6 +223,33 @@ def test_a_relative_is_proposed_its_group(families, measured):
     assert len(found) == len(rows) < GROUPS * GROUPS / 4
     assert (np.diff(rows) >= 0).all()
     assert (np.diff(scores)[np.diff(rows) == 0] <= 0).all()
+
+
+@pytest.mark.parametrize("shift", [1, 2, 3])
+def test_residues_that_shift_hide_nothing(families, measured, shift):
+    """Groups have vectors for even positions only; a protein that lacks its first residue has those on odd residues."""
+    rows, groups, _ = measured[0].find(batch_of([each[shift:] for each in families]))
+    assert set(zip(rows.tolist(), groups.tolist(), strict=True)) >= {(number, number) for number in range(GROUPS)}
+
+
+def test_a_vector_for_each_residue_is_that_of_the_protein_cut_there():
+    encoder = create_near(NearConfig(), Runtime())
+    batch = batch_of(["MKTAYIAKQRQISFVKSHFSRQ", "M", "MK", "MKTAYIAKQ"])
+    each = every_residue(encoder, batch)
+    assert (each.step, each.offsets.tolist()) == (1, [0, 22, 23, 25, 34])
+    for number, sequence in enumerate(batch.sequences):
+        for shift in range(min(2, len(sequence))):
+            alone = encoder.encode(batch_of([sequence[shift:]])).values
+            mine = each.values[each.offsets[number] : each.offsets[number + 1]]
+            np.testing.assert_array_equal(mine[shift::2], alone)
+
+
+def test_an_index_laid_out_before_is_the_same(families, group_profiles, measured):
+    finder, statistics = measured
+    opened = GroupFinder(group_profiles, Runtime(), groups=GROUPS, statistics=statistics, layout=finder.layout)
+    batch = batch_of(families)
+    for mine, theirs in zip(opened.find(batch), finder.find(batch), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_strangers_are_proposed_little(measured):

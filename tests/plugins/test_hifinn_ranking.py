@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.plugins.hifinn_table import logistic
 
 from photophore.ec import parse_ec
 from photophore.errors import DatabaseError
 from photophore_hifinn import ranking
 from photophore_hifinn.evidence import FEATURES
-from photophore_hifinn.ranking import RANKER_FILE, LevelModel, Ranker, Verdict, decide
+from photophore_hifinn.ranking import BESIDE, FAR, RANKER_FILE, Layer, LevelModel, Ranker, Verdict, decide
 
 ZEROS = (0.0,) * len(FEATURES)
 ONES = (1.0,) * len(FEATURES)
@@ -20,7 +22,7 @@ RATES = (0.01, 0.05, 0.1)
 
 def model(thresholds, **changes):
     return LevelModel(
-        **{"means": ZEROS, "spreads": ONES, "weights": ZEROS, "bias": 0.0, **changes}, thresholds=thresholds
+        **{"means": ZEROS, "spreads": ONES, "layers": logistic(ZEROS, 0.0), **changes}, thresholds=thresholds
     )
 
 
@@ -45,22 +47,37 @@ def given(verdict):
 # Probabilities.
 
 
-def test_the_logistic_model_by_eye():
+def at(value, base=0.0):
+    """Return one number a feature: ``value`` for the score, ``base`` for the others."""
+    return tuple(value if name == "score" else base for name in FEATURES)
+
+
+def scores(*values):
+    """Return evidence with these scores, and nothing else."""
+    return np.array([at(value) for value in values], dtype=np.float32)
+
+
+def test_one_layer_is_a_logistic_model():
     """A score of 20 bits is two spreads above the mean: 2 * 1.5 - 1 = 2; one of 10 is at the mean: -1."""
-    score = FEATURES.index("score")
-    only = {"means": 10.0, "spreads": 5.0, "weights": 1.5}
-    fields = {
-        name: tuple(
-            value if place == score else base for place, base in enumerate(ONES if name == "spreads" else ZEROS)
-        )
-        for name, value in only.items()
-    }
-    evidence = np.zeros((2, len(FEATURES)), dtype=np.float32)
-    evidence[:, score] = 20, 10
-    found = model((), **fields, bias=-1.0)
+    found = model((), means=at(10.0), spreads=at(5.0, 1.0), layers=logistic(at(1.5), -1.0))
     wanted = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))]
-    np.testing.assert_allclose(found.raw_probability(evidence), wanted)
-    np.testing.assert_allclose(found.probability(evidence), wanted)
+    np.testing.assert_allclose(found.raw_probability(scores(20, 10)), wanted)
+    np.testing.assert_allclose(found.probability(scores(20, 10)), wanted)
+
+
+def test_two_layers_of_two_networks_by_eye():
+    """The first network counts what is above 1 twice, the second what is below 0; the mean of both is the answer."""
+    hidden = Layer(np.array([np.transpose([at(1.0)]), np.transpose([at(-1.0)])]), np.array([[-1.0], [0.0]]))
+    last = Layer(np.array([[[2.0]], [[1.0]]]), np.array([[0.0], [0.5]]))
+    found = model((), layers=(hidden, last)).raw_probability(scores(3, 1, -2))
+    first = [1 / (1 + np.exp(-value)) for value in (4, 0, 0)]
+    second = [1 / (1 + np.exp(-value)) for value in (0.5, 0.5, 2.5)]
+    np.testing.assert_allclose(found, np.mean([first, second], axis=0))
+
+
+def test_what_is_far_out_is_as_far_as_can_be():
+    found = model((), layers=logistic(at(1.0), 0.0)).raw_probability(scores(FAR, FAR + 50, -FAR - 50))
+    np.testing.assert_allclose(found, [1 / (1 + np.exp(-FAR))] * 2 + [1 / (1 + np.exp(FAR))])
 
 
 def test_every_feature_is_weighed():
@@ -68,10 +85,10 @@ def test_every_feature_is_weighed():
     means, weights = random.normal(size=(2, len(FEATURES)))
     spreads = random.uniform(0.5, 2, len(FEATURES))
     evidence = random.normal(size=(7, len(FEATURES))).astype(np.float32)
-    found = model((), means=tuple(means), spreads=tuple(spreads), weights=tuple(weights), bias=0.3)
+    found = model((), means=tuple(means), spreads=tuple(spreads), layers=logistic(weights, 0.3))
     for row, value in zip(evidence.tolist(), found.raw_probability(evidence).tolist(), strict=True):
         columns = zip(row, means, spreads, weights, strict=True)
-        total = 0.3 + sum((x - mean) / spread * weight for x, mean, spread, weight in columns)
+        total = 0.3 + sum(max(-FAR, min(FAR, (x - mean) / spread)) * weight for x, mean, spread, weight in columns)
         assert value == pytest.approx(1 / (1 + np.exp(-total)))
 
 
@@ -80,7 +97,7 @@ def test_the_calibration_by_eye():
     knots = {"raw": (0.0, 0.5, 1.0), "calibrated": (0.1, 0.3, 0.9)}
     nothing = np.zeros((1, len(FEATURES)), dtype=np.float32)
     for raw, wanted in ((0.5, 0.3), (0.75, 0.6), (0.25, 0.2)):
-        found = model((), bias=float(np.log(raw / (1 - raw))), **knots).probability(nothing)
+        found = model((), layers=logistic(ZEROS, np.log(raw / (1 - raw))), **knots).probability(nothing)
         np.testing.assert_allclose(found, [wanted])
 
 
@@ -110,11 +127,16 @@ def test_a_rate_is_known_in_spite_of_rounding():
 def test_a_ranker_comes_back_as_it_was_saved(tmp_path):
     values = tuple(np.random.default_rng(1).normal(size=len(FEATURES)).tolist())
     uneven = model(
-        (0.5, 0.4, 0.1), means=values, weights=values[::-1], bias=1 / 3, raw=(0.0, 0.7), calibrated=(0.1, 1.0)
+        (0.5, 0.4, 0.1), means=values, layers=logistic(values[::-1], 1 / 3), raw=(0.0, 0.7), calibrated=(0.1, 1.0)
     )
     ranker = Ranker(RATES, (uneven, *RANKER.levels[1:]))
     ranker.save(tmp_path)
-    assert Ranker.load(tmp_path) == ranker
+    loaded = Ranker.load(tmp_path)
+    assert loaded.rates == RATES
+    for mine, theirs in zip(loaded.levels, ranker.levels, strict=True):
+        assert replace(mine, layers=()) == replace(theirs, layers=())
+        np.testing.assert_array_equal(mine.layers[0].weights, theirs.layers[0].weights)
+        np.testing.assert_array_equal(mine.layers[0].biases, theirs.layers[0].biases)
 
 
 @pytest.mark.parametrize("changed", ["schema", "features"])
@@ -146,7 +168,7 @@ def test_a_damaged_file_is_refused(tmp_path, harm):
             {
                 "cut": text[: len(text) // 2],
                 "no levels": text.replace('"levels"', '"lvls"'),
-                "unknown field": text.replace('"bias"', '"basis"'),
+                "unknown field": text.replace('"raw"', '"rough"'),
             }[harm]
         )
     with pytest.raises(DatabaseError) as error:
@@ -162,6 +184,14 @@ def test_several_full_numbers_may_be_given():
     verdict = decide(ranked("1.1.1.1=0.95 1.1.1.2=0.9 1.1.1.3=0.89", "1.1.1=1", "1.1=1", "1=1"), RANKER, 0.05)
     assert given(verdict) == [("1.1.1.1", 0.95), ("1.1.1.2", 0.9)]
     assert not verdict.reason
+
+
+def test_beside_the_best_only_what_is_rather_right():
+    ranker = Ranker((0.5,), (model((0.1,)),) * 4)
+    evidence = ranked(f"1.1.1.1=0.5 1.1.1.2={BESIDE} 1.1.1.3={BESIDE - 0.01}", "1.1.1=1", "1.1=1", "1=1")
+    assert given(decide(evidence, ranker, 0.5)) == [("1.1.1.1", 0.5), ("1.1.1.2", BESIDE)]
+    alone = ranked(f"1.1.1.1={BESIDE - 0.1}", "1.1.1=1", "1.1=1", "1=1")
+    assert given(decide(alone, ranker, 0.5)) == [("1.1.1.1", BESIDE - 0.1)]
 
 
 def test_one_number_is_given_where_the_serial_stays_open():

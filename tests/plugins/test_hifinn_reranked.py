@@ -21,7 +21,7 @@ from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore_hifinn import plugin
 from photophore_hifinn.config import HifinnAnnotatorConfig
-from photophore_hifinn.evidence import Hit, Neighbour
+from photophore_hifinn.evidence import Hit
 from photophore_hifinn.families import Families
 from photophore_hifinn.ranking import decide
 from photophore_hifinn.reranked import rank
@@ -164,14 +164,14 @@ def test_a_lower_rate_reports_a_part(folder, rows, tmp_path):
 def test_two_serials_that_are_alike_leave_the_serial_open():
     ranker = plain_ranker()
     hits = [Hit(split_ecs(f"2.7.1.{serial}"), 250, 150.0, 10.0, 0.9, 0.9) for serial in (1, 2)]
-    ranked = rank(hits, [Neighbour(split_ecs("2.7.1.1"), 0.8)], 250, ranker)
+    ranked = rank(hits, 250, ranker)
     assert [str(ec) for ec, _ in ranked[4]] == ["2.7.1.1", "2.7.1.2"]
     assert [[str(ec) for ec, _ in ranked[level]] for level in (3, 2, 1)] == [["2.7.1.-"], ["2.7.-.-"], ["2.-.-.-"]]
     verdict = decide(ranked, ranker, 0.05)
     assert [str(ec) for ec, _ in verdict.given] == ["2.7.1.-"]
     assert verdict.reason.startswith("2.7.1.1 has probability 0.91, 0.95 is wanted")
     assert [str(ec) for ec, _ in decide(ranked, ranker, 0.5).given] == ["2.7.1.1", "2.7.1.2"]
-    assert rank([], [], 250, ranker) == {4: [], 3: [], 2: [], 1: []}
+    assert rank([], 250, ranker) == {4: [], 3: [], 2: [], 1: []}
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_damaged_files_are_refused(folder, tmp_path, name):
 def test_files_of_two_builds_are_refused(folder, tmp_path, table):
     copy = shutil.copytree(folder / "db", tmp_path / "db")
     families = Families.load(copy / "annotator")
-    Families(families.profiles, families.of_protein[:-1], families.statistics).save(copy / "annotator")
+    Families(families.profiles, families.of_protein[:-1], families.statistics, families.layout).save(copy / "annotator")
     count = len(table.rows)
     with pytest.raises(
         DatabaseError,

@@ -1,13 +1,15 @@
-"""Fits the ranker: ``python -m photophore_hifinn.training.ranker DATABASE --held-out FILE --proteins TSV ... -o FOLDER``.
+"""Fits the ranker: ``python -m photophore_hifinn.training.ranker DATABASE --proteins TSV ... -o FOLDER``.
 
-Proteins that the network never saw are annotated with their whole cluster taken out of the database: its profiles, and
-its proteins as neighbours. What then speaks for the right and for the wrong EC numbers is what the ranker learns from.
+Proteins are annotated with their whole cluster taken out of the database: its profiles, and its proteins as neighbours.
+What then speaks for the right and for the wrong EC numbers is what the ranker learns from. Neighbours only propose
+groups: how near they are is no evidence, since the network that places them was trained on the same proteins.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from photophore.database import Database
 from photophore.ec import EC
@@ -28,26 +31,27 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
-from photophore_hifinn.evidence import Hit, Neighbour, evidence_of
+from photophore_hifinn.evidence import Hit, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
-from photophore_hifinn.gathering import PROPOSED, Gatherer
-from photophore_hifinn.labels import LabelTable
+from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.lookup import Labelled, read_labelled
-from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker
+from photophore_hifinn.ranking import FAR, LEVELS, Layer, LevelModel, Ranker, reportable
 from photophore_hifinn.rescoring import align
 
 _log = logging.getLogger(__name__)
 
 #: False discovery rates that thresholds are made for.
-RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-#: Proteins drawn of each cluster, and the share of the clusters whose EC numbers occur nowhere else.
-_OF_CLUSTER, _NOVEL = 8, 0.25
+RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
+#: Proteins drawn of each cluster, the share drawn of the clusters whose EC numbers occur nowhere else, and of all in the end.
+_OF_CLUSTER, _NOVEL, _MOST = 3, 0.25, 10_000
 #: Bits a residue from which two proteins are close relatives: about 30 % of identical residues.
 _KIN_BITS = 0.6
 _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
-#: Inverse strength of the ridge on the weights.
-_RIDGE = 0.1
+#: The networks of a level: how many, their hidden layers, and the ridge on their weights.
+_NETWORKS, _HIDDEN, _RIDGE = 3, (32, 16), 1e-3
+#: Passes over the evidence, rows that make a step, and the fewest steps.
+_PASSES, _BATCH, _STEPS = 10, 512, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,14 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
     """Return the evidence for ``proteins``, each without its own cluster."""
     runtime = Runtime(threads=threads)
     folder = database.annotator_folder
-    families, table = Families.load(folder), LabelTable.load(folder)
+    families = Families.load(folder)
     profiles = families.profiles
     index = FlatIndex(FlatConfig(), runtime)
     index.load(database.index_folder)
     vectors = index.vectors()
     clusters = np.array([profiles.clusters[group] for group in families.of_protein.tolist()])
     encoder = create_hifinn(HifinnConfig(), runtime)
-    finder = GroupFinder(profiles, runtime, groups=PROPOSED, statistics=families.statistics)
+    finder = families.finder(runtime)
     gatherer = Gatherer(profiles, finder)
     cases: list[Case] = []
     for start in range(0, len(proteins), _TOGETHER):
@@ -95,9 +99,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
 
         proposed = [sorted(set(families.of_protein[row].tolist())) for row in nearest]
         hits = gatherer.hits(batch, proposed, allowed=allowed)
-        for number, protein in enumerate(part):
-            neighbours = [Neighbour(table.of(int(row)), float(cosine[number, row])) for row in nearest[number]]
-            cases.append(_case(protein, hits[number], neighbours))
+        cases += [_case(protein, found) for protein, found in zip(part, hits, strict=True)]
         _log.info("%d of %d proteins", len(cases), len(proteins))
     return cases
 
@@ -122,9 +124,8 @@ def _unclustered_kin(
     return kin
 
 
-def _case(protein: Labelled, hits: Sequence[Hit], neighbours: Sequence[Neighbour]) -> Case:
-    residues = len(protein.sequence)
-    return Case(protein, {level: evidence_of(hits, neighbours, residues, level) for level in LEVELS})
+def _case(protein: Labelled, hits: Sequence[Hit]) -> Case:
+    return Case(protein, {level: evidence_of(hits, len(protein.sequence), level) for level in LEVELS})
 
 
 def fit(cases: Sequence[Case]) -> Ranker:
@@ -160,12 +161,32 @@ def _model(cases: Sequence[Case], level: int) -> LevelModel:
     evidence = np.concatenate([case.evidence[level][1] for case in cases])
     right = np.concatenate([case.right(level) for case in cases])
     means, spreads = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
-    logistic = LogisticRegression(C=_RIDGE, max_iter=5_000).fit((evidence - means) / spreads, right)
+    batch = min(_BATCH, len(right))
+    scaled = np.clip((evidence - means) / spreads, -FAR, FAR)
+    networks = [
+        MLPClassifier(
+            _HIDDEN,
+            alpha=_RIDGE,
+            batch_size=batch,
+            max_iter=max(_PASSES, _STEPS * batch // len(right)),
+            tol=0.0,
+            random_state=_SEED + number,
+        )
+        for number in range(_NETWORKS)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes are asked for, no more
+        for network in networks:
+            network.fit(scaled, right)
+    layers = zip(
+        zip(*(network.coefs_ for network in networks), strict=True),
+        zip(*(network.intercepts_ for network in networks), strict=True),
+        strict=True,
+    )
     return LevelModel(
         tuple(np.round(means, 6).tolist()),
         tuple(np.round(spreads, 6).tolist()),
-        tuple(np.round(logistic.coef_[0], 6).tolist()),
-        round(float(logistic.intercept_[0]), 6),
+        tuple(Layer(np.round(weights, 5), np.round(biases, 5)) for weights, biases in layers),
     )
 
 
@@ -197,11 +218,12 @@ def _thresholds(
 
 
 def _reportable(case: Case, probable: npt.NDArray[np.float64], level: int) -> list[tuple[float, bool]]:
-    """Return probability and truth of what could be reported: every number at the deepest level, else the best one."""
-    right = case.right(level)
-    if level == LEVELS[0]:
-        return list(zip(probable.tolist(), right.tolist(), strict=True))
-    return [(float(probable.max()), bool(right[probable.argmax()]))] if len(probable) else []
+    """Return probability and truth of what could be reported."""
+    ranked = sorted(
+        zip(case.evidence[level][0], probable.tolist(), strict=True), key=lambda pair: (-pair[1], str(pair[0]))
+    )
+    true = {ec.at_level(level) for ec in case.protein.ecs}
+    return [(value, ec in true) for ec, value in reportable(ranked, level)]
 
 
 def _least(pairs: Sequence[tuple[float, bool]], rate: float) -> float:
@@ -217,14 +239,16 @@ def _least(pairs: Sequence[tuple[float, bool]], rate: float) -> float:
 
 
 def choose(proteins: Sequence[Labelled]) -> list[Labelled]:
-    """Return a few proteins of each cluster, and fewer of the clusters whose EC numbers occur in no other."""
+    """Return a few proteins of each cluster, and fewer of the clusters whose EC numbers occur in no other; at most so many."""
     clusters: dict[str, list[Labelled]] = defaultdict(list)
     carried: dict[EC, set[str]] = defaultdict(set)
     for protein in proteins:
         clusters[protein.relatives].append(protein)
         for ec in protein.ecs:
             carried[ec].add(protein.relatives)
-    return [protein for name, members in sorted(clusters.items()) for protein in _draw(members, carried, name)]
+    drawn = [protein for name, members in sorted(clusters.items()) for protein in _draw(members, carried, name)]
+    kept = np.sort(np.random.default_rng(_SEED).permutation(len(drawn))[:_MOST])
+    return [drawn[number] for number in kept.tolist()]
 
 
 def _draw(members: Sequence[Labelled], carried: Mapping[EC, set[str]], name: str) -> list[Labelled]:
@@ -240,15 +264,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m photophore_hifinn.training.ranker", description=__doc__)
     parser.add_argument("database", type=Path, help="database that was built with annotator.profiles=build")
     parser.add_argument("--proteins", type=Path, nargs="+", required=True, help="the look-up tables it was built of")
-    parser.add_argument("--held-out", type=Path, required=True, help="held_out.txt of the training of its encoder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for ranker.json")
     parser.add_argument("--threads", type=int, default=available_cpus())
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    held = set(given.held_out.read_text(encoding="utf-8").split())
-    everything = [protein for path in given.proteins for protein in read_labelled(path)]
-    drawn = {protein.id for protein in choose(everything)}
-    chosen = [protein for protein in everything if protein.id in held and protein.id in drawn]
+    chosen = choose([protein for path in given.proteins for protein in read_labelled(path)])
     _log.info("%d proteins, %d of them no enzymes", len(chosen), sum(not protein.ecs for protein in chosen))
     cases = gather(Database.open(given.database), chosen, threads=given.threads)
     given.output.mkdir(parents=True, exist_ok=True)
