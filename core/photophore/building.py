@@ -68,7 +68,7 @@ def build(
     options = options or BuildOptions()
     progress = progress or NoProgress()
     links = _check(sources, folder, registry, options)
-    encoder = links["encoder"].spec.create(links["encoder"].config, options.runtime)
+    encoder = links["encoder"].create(options.runtime)
     with _partial(folder) as partial:
         annotator = partial / "annotator"
         annotator.mkdir()
@@ -79,7 +79,7 @@ def build(
         targets = TargetTable(embeddings.ids, embeddings.offsets, step=embeddings.step)
 
         progress.message(f"building index {links['index'].name} of {len(embeddings.values):,} vectors")
-        index = links["index"].spec.create(links["index"].config, options.runtime)
+        index = links["index"].create(options.runtime)
         index.build(embeddings)
         (partial / "index").mkdir()
         index.save(partial / "index")
@@ -195,7 +195,7 @@ def _calibrated(link: Link, targets: TargetTable, search: Search, options: Build
         for batch in batches():
             yield search.neighbours(batch)
 
-    statistics = link.spec.create(link.config, options.runtime).calibrate(background, targets)
+    statistics = link.create(options.runtime).calibrate(background, targets)
     for name, column in statistics.items():
         if not np.isfinite(column).all():
             target = targets.ids[int(np.flatnonzero(~np.isfinite(column))[0])]

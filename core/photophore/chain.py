@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from photophore.clock import Clock
 from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
 from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
 from photophore.stream import StageError
+from photophore.trace import traced
 from photophore.types import Annotation, Candidates, Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 
@@ -30,6 +31,8 @@ class Search:
         Rows in the index.
     clock
         Takes the seconds of each stage.
+    makers
+        Distribution and version by stage, such as ``encoder near``, of the plugins that are not built in.
     """
 
     spec: EncoderSpec
@@ -38,18 +41,23 @@ class Search:
     index: Index
     rows: int
     clock: Clock = field(default_factory=Clock)
+    makers: Mapping[str, str] = field(default_factory=dict)
 
     def neighbours(self, batch: SequenceBatch) -> Neighbours:
         """Encode proteins and search their vectors."""
         stage = f"encoder {self.spec.name}"
-        with self.clock("encode"), guarded(stage, batch):
+        with self.clock("encode"), self.guarded(stage, batch):
             embeddings = self.encoder.encode(batch)
             check_embeddings(embeddings, batch, self.spec, self.encoder.digest)
         stage = f"index {self.index_name}"
-        with self.clock("search"), guarded(stage, batch):
+        with self.clock("search"), self.guarded(stage, batch):
             neighbours = self.index.search(embeddings)
             check_neighbours(neighbours, embeddings, self.rows, stage)
         return neighbours
+
+    def guarded(self, stage: str, batch: SequenceBatch) -> AbstractContextManager[None]:
+        """Run a stage on a batch, see `guarded`."""
+        return guarded(stage, batch, self.makers.get(stage, ""))
 
 
 @dataclass(frozen=True)
@@ -69,22 +77,23 @@ class Chain:
         clock = self.search.clock
         neighbours = self.search.neighbours(batch)
         stage = f"aggregator {self.aggregator_name}"
-        with clock("aggregate"), guarded(stage, batch):
+        with clock("aggregate"), self.search.guarded(stage, batch):
             candidates = self.aggregator.aggregate(neighbours, self.targets)
             check_candidates(candidates, batch, len(self.targets), stage)
         del neighbours
         stage = f"annotator {self.annotator_name}"
-        with clock("annotate"), guarded(stage, batch):
+        with clock("annotate"), self.search.guarded(stage, batch):
             annotations = self.annotator.annotate(batch, candidates)
             check_annotations(annotations, batch, stage)
         return [replace(annotation, method=self.method) for annotation in annotations]
 
 
 @contextmanager
-def guarded(stage: str, batch: SequenceBatch) -> Iterator[None]:
-    """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin and batch."""
+def guarded(stage: str, batch: SequenceBatch, maker: str = "") -> Iterator[None]:
+    """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin, maker and batch."""
     try:
-        yield
+        with traced(f"{stage}: {len(batch)} proteins"):
+            yield
     except RecordError as error:
         raise StageError(stage, error) from error
     except MemoryError as error:
@@ -92,7 +101,7 @@ def guarded(stage: str, batch: SequenceBatch) -> Iterator[None]:
     except Exception as error:
         if len(batch):
             error.add_note(
-                f"in {stage}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
+                f"in {stage}{f' of {maker}' if maker else ''}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
                 f"from {batch.ids[0]!r} ({batch.sources[0]}) to {batch.ids[-1]!r}"
             )
         raise

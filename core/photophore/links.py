@@ -12,6 +12,7 @@ from photophore.contract import KINDS
 from photophore.errors import PhotophoreError, UsageError
 from photophore.registry import Registry, require_modules
 from photophore.runconfig import LinkChoice, Links
+from photophore.trace import traced
 
 if TYPE_CHECKING:
     from photophore.hookspecs import Spec
@@ -38,6 +39,12 @@ class Link:
     def name(self) -> str:
         """Name of the plugin."""
         return str(self.spec.name)
+
+    def create(self, *opened: Any) -> Any:
+        """Call the spec's ``create``: with the runtime, or for an annotator with folder, targets and runtime."""
+        *before, runtime = opened
+        with traced(f"{self.spec.kind} {self.name}: create"):
+            return self.spec.create(*before, self.config, runtime)
 
     def all_options(self) -> dict[str, Any]:
         """Return every option, defaults included, JSON-ready."""

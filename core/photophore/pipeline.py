@@ -12,6 +12,7 @@ from photophore.chain import Chain, Search
 from photophore.clock import Clock
 from photophore.database import Database, find
 from photophore.devices import resolve_device
+from photophore.entrypoints import BUILTIN
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
 from photophore.hookspecs import Runtime
@@ -22,6 +23,7 @@ from photophore.registry import Registry
 from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
 from photophore.stream import Isolation, ReadBatch, batches, prefetch
+from photophore.trace import traced
 from photophore.types import BatchResult, SequenceBatch
 from photophore.writers import ALL_FILES, formats_for, open_writers
 
@@ -119,7 +121,7 @@ def check(config: RunConfig, registry: Registry) -> Plan:
 def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
     """Open every link on the database; `DatabaseError` where the database was made with other weights."""
     database, links, runtime = plan.database, plan.links, plan.runtime
-    encoder = links["encoder"].spec.create(links["encoder"].config, runtime)
+    encoder = links["encoder"].create(runtime)
     made_with = database.manifest.links["encoder"].digest
     if encoder.digest != made_with:
         raise DatabaseError(
@@ -127,19 +129,26 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
             f"({str(made_with)[:12]}, these are {encoder.digest[:12]}); choose those (--set encoder.weights=...) "
             "or build the database again"
         )
-    index = links["index"].spec.create(links["index"].config, runtime)
-    index.load(database.index_folder)
+    index = links["index"].create(runtime)
+    with traced(f"index {links['index'].name}: load"):
+        index.load(database.index_folder)
     annotator = links["annotator"]
     search = Search(
-        links["encoder"].spec, encoder, links["index"].name, index, database.manifest.vectors, clock or Clock()
+        links["encoder"].spec,
+        encoder,
+        links["index"].name,
+        index,
+        database.manifest.vectors,
+        clock or Clock(),
+        {f"{fact.kind} {fact.name}": f"{fact.distribution} {fact.version}" for fact in plan.facts.plugins if fact.distribution != BUILTIN},
     )
     return Chain(
         method_name(links),
         search,
         links["aggregator"].name,
-        links["aggregator"].spec.create(links["aggregator"].config, runtime),
+        links["aggregator"].create(runtime),
         annotator.name,
-        annotator.spec.create(database.annotator_folder, database.targets, annotator.config, runtime),
+        annotator.create(database.annotator_folder, database.targets, runtime),
         database.targets,
     )
 
