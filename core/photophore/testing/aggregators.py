@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from photophore.hookspecs import Aggregator, AggregatorSpec, Runtime
-from photophore.testing.declarations import SpecConformance
+from photophore.testing.declarations import SpecConformance, elsewhere
 from photophore.testing.samples import TARGETS, neighbours, only
 from photophore.types import Candidates, Neighbours, TargetTable
 
@@ -109,8 +109,14 @@ class AggregatorConformance(SpecConformance):
         found: Neighbours,
     ) -> None:
         first = aggregator.aggregate(found, targets)
-        for other in (aggregator, spec.create(config, two_threads)):
-            again = other.aggregate(found, targets)
+        other = spec.create(config, two_threads)
+        results = (
+            aggregator.aggregate(found, targets),
+            other.aggregate(found, targets),
+            elsewhere(aggregator.aggregate, found, targets),
+        )
+        for again in results:
+            assert again.ids == first.ids
             assert np.array_equal(first.targets, again.targets)
             assert np.array_equal(first.scores, again.scores)
 
