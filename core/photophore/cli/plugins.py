@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +27,7 @@ def plugins() -> None:
     photophore plugins list
     photophore plugins show ivfpq
     photophore plugins doctor
+    photophore plugins new best-match --kind annotator
     """  # noqa: D301 - click's mark for lines that keep their breaks
 
 
@@ -101,6 +104,26 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
                 click.echo("".join(traceback.format_exception(problem.cause)), err=True)
     if registry.problems:
         raise PluginError(f"broken: {'; '.join(dict.fromkeys(str(problem.origin) for problem in registry.problems))}")
+
+
+@plugins.command(short_help="Make a new plugin: code, tests, CI and licence.")
+@click.argument("name")
+@click.option("--kind", required=True, metavar="KIND", help="encoder, index, aggregator or annotator.")
+@click.option("-o", "--output", "parent", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to make it in (default: here).")
+@click.option("--author", default="", metavar="TEXT", help="Copyright holder, for the licence.")
+def new(*, name: str, kind: str, parent: Path, author: str) -> None:
+    """Make the folder photophore-NAME: a distribution with a small plugin that works, to be made into your own.
+
+    \b
+    photophore plugins new best-match --kind annotator
+    cd photophore-best-match
+    pip install -e '.[test]' && pytest
+    """  # noqa: D301 - click's mark for lines that keep their breaks
+    from photophore.scaffold import NewPlugin, make_plugin
+
+    folder = make_plugin(NewPlugin(name=name, kind=kind, author=author), parent, _load())
+    click.echo(f"made {folder}; next:")
+    click.echo(f"  cd {shlex.quote(str(folder))}\n  pip install -e '.[test]' && pytest\n  photophore plugins show {name}")
 
 
 def _page(registry: Registry, facts: dict[str, Any]) -> None:
