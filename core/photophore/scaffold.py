@@ -99,6 +99,7 @@ class NewPlugin:
             "photophore": metadata.version("photophore"),
             # In the names of template files, which neither Python nor packagers may take for their own.
             "py": ".py",
+            "toml": ".toml",
             "dot": ".",
         }
 
