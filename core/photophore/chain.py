@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photophore.clock import Clock
-from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
+from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError, Terminated
 from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
 from photophore.stream import StageError
 from photophore.trace import traced
@@ -98,6 +98,12 @@ def guarded(stage: str, batch: SequenceBatch, maker: str = "") -> Iterator[None]
         raise StageError(stage, error) from error
     except MemoryError as error:
         raise StageError(stage, OutOfMemoryError(f"out of memory: {error}")) from error
+    except Terminated:
+        raise
+    except SystemExit as error:
+        raise PluginError(
+            f"{stage}{f' of {maker}' if maker else ''}: tried to end the process (SystemExit: {error}); this is a fault of the plugin"
+        ) from error
     except Exception as error:
         if len(batch):
             error.add_note(
@@ -112,6 +118,7 @@ def check_embeddings(
 ) -> None:
     """Raise `PluginError` unless an encoder returned finite rows for each item of ``batch``, in its order."""
     stage = f"encoder {spec.name}"
+    _check_type(embeddings, Embeddings, stage)
     _check_ids(embeddings.ids, batch.ids, stage)
     if (embeddings.encoder, embeddings.digest) != (spec.name, digest):
         raise PluginError(
@@ -144,6 +151,7 @@ def item_lengths(batch: SequenceBatch | ProfileBatch) -> npt.NDArray[np.int64]:
 
 def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, stage: str) -> None:
     """Raise `PluginError` unless an index returned rows that exist, for the proteins that it was asked about."""
+    _check_type(neighbours, Neighbours, stage)
     _check_ids(neighbours.ids, embeddings.ids, stage)
     if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets) * embeddings.step):
         raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
@@ -158,6 +166,7 @@ def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, 
 
 def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int, stage: str) -> None:
     """Raise `PluginError` unless an aggregator returned targets that exist, with finite scores."""
+    _check_type(candidates, Candidates, stage)
     _check_ids(candidates.ids, batch.ids, stage)
     if candidates.targets.size and not (candidates.targets.min() >= 0 and candidates.targets.max() < targets):
         raise PluginError(
@@ -171,8 +180,10 @@ def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int,
 
 def check_annotations(annotations: Sequence[Annotation], batch: SequenceBatch, stage: str) -> None:
     """Raise `PluginError` unless an annotator returned annotations of these proteins, with finite scores."""
+    _check_type(annotations, Sequence, stage)
     known = set(batch.ids)
     for annotation in annotations:
+        _check_type(annotation, Annotation, stage)
         if annotation.protein not in known:
             raise PluginError(
                 f"{stage}: annotated {annotation.protein!r}, which is not in the batch; this is a fault of the plugin"
@@ -182,6 +193,11 @@ def check_annotations(annotations: Sequence[Annotation], batch: SequenceBatch, s
                 f"{stage}: the score of {annotation.protein!r} by {annotation.target!r} is {annotation.score}; "
                 "this is a fault of the plugin"
             )
+
+
+def _check_type(returned: object, wanted: type, stage: str) -> None:
+    if not isinstance(returned, wanted):
+        raise PluginError(f"{stage}: returned {returned!r:.80}, not {wanted.__name__}; this is a fault of the plugin")
 
 
 def _check_ids(returned: tuple[str, ...], given: tuple[str, ...], stage: str) -> None:

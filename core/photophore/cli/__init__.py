@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from photophore.errors import PhotophoreError, UsageError
+from photophore.errors import PhotophoreError, Terminated, UsageError
 
 #: Exit code of a fault that nobody foresaw, as in sysexits.h.
 UNFORESEEN = 70
@@ -201,7 +201,7 @@ def _termination() -> Iterator[None]:
         return
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+        raise Terminated(128 + number)
 
     before: Any = signal.signal(signal.SIGTERM, stop)
     try:
