@@ -11,7 +11,7 @@ from pathlib import Path
 MARK = "import os, pathlib\nif 'IMPORTED' in os.environ:\n    pathlib.Path(os.environ['IMPORTED']).touch()\n"
 
 #: An aggregator that works: the targets of the nearest rows, by the sum of their scores.
-AGGREGATOR = '''
+AGGREGATOR = """
 from dataclasses import dataclass
 import numpy as np
 from photophore.hookspecs import AggregatorSpec, hookimpl
@@ -48,7 +48,7 @@ class Sums:
 @hookimpl
 def photophore_aggregators():
     return [AggregatorSpec(name="{name}", summary="A stranger.", config=Config, create=Sums)]
-'''
+"""
 
 
 def aggregator(name: str, *, before: str = "", within: str = "", after: str = "") -> str:
@@ -95,8 +95,7 @@ UNLOADABLE: dict[str, tuple[Distribution, str]] = {
     ),
     "wrong type": (
         Distribution(
-            "all-text", aggregator("all-text").replace('[AggregatorSpec(name="all-text"', '["all-text"] or [Aggreg'
-            'atorSpec(name="all-text"')
+            "all-text", aggregator("all-text").replace("return [Aggr", "return ['all-text'] or [Aggr")
         ),
         "photophore_aggregators must return a list of AggregatorSpec, got one with 'all-text'",
     ),
@@ -130,14 +129,18 @@ FAILING: dict[str, tuple[Distribution, int, str]] = {
     "wrong ids": (
         Distribution("swapper", aggregator("swapper", after="ids = ids[::-1]")),
         6,
-        "aggregator swapper: returned '.*' where '.*' was given; this is a fault of the plugin\n"
-        "  in aggregator swapper of swapper 1.0, on a batch of 8 proteins",
+        (
+            "aggregator swapper: returned '.*' where '.*' was given; this is a fault of the plugin\n"
+            "  in aggregator swapper of swapper 1.0, on a batch of 8 proteins"
+        ),
     ),
     "not a number": (
         Distribution("nanny", aggregator("nanny", after="scores[2] = float('nan')")),
         6,
-        "aggregator nanny: a score of '.*' is not finite; this is a fault of the plugin\n"
-        "  in aggregator nanny of nanny 1.0, on a batch of 8 proteins",
+        (
+            "aggregator nanny: a score of '.*' is not finite; this is a fault of the plugin\n"
+            "  in aggregator nanny of nanny 1.0, on a batch of 8 proteins"
+        ),
     ),
     "no result": (
         Distribution("nothing", aggregator("nothing", before="return None")),

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.core.broken_plugins import FAILING, GOOD, SLOW, TWINS, UNLOADABLE, Distribution
 
 from photophore.examples import example_path
-from tests.core.broken_plugins import FAILING, GOOD, SLOW, TWINS, UNLOADABLE, Distribution
 
 pytest.importorskip("setuptools", minversion="77", reason="the build backend, setuptools >= 77, is not installed")
 
