@@ -15,7 +15,7 @@ from photophore.examples import example_path
 from photophore.fasta import Record, read_fasta
 
 #: Proteins of the bundled proteome that are taken.
-PROTEINS = 300
+PROTEINS = 200
 PROFILES = ("KR.hmm", "LuxC.hmm", "PF02826.hmm", "RREFam.hmm", "Thioesterase.hmm")
 
 
