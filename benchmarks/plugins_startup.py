@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -80,15 +81,15 @@ def sites(parent: Path) -> dict[str, Path]:
     return found
 
 
-def seconds(arguments: list[str], site: Path) -> float:
-    """Return the wall-clock seconds of one command that sees ``site``."""
+def seconds(arguments: list[str], site: Path) -> tuple[float, float]:
+    """Return the seconds of one command that sees ``site``: by the clock on the wall, and of processors."""
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    begin = time.perf_counter()
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "photophore", *arguments], env=environment, capture_output=True, check=False)
-    taken = time.perf_counter() - begin
+    taken, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(f"{arguments}: ended with {done.returncode}: {done.stderr.decode()}")
-    return taken
+    return taken, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -106,23 +107,25 @@ def main() -> None:
         for site in (empty, *cases.values()):  # bytecode and caches
             for arguments in commands.values():
                 seconds(arguments, site)
-        print(f"# {machine()}; medians of {args.repeats} pairs, in ms")
+        print(f"# {machine()}; medians of {args.repeats} pairs, in ms: wall clock / processor")
         print(f"| beside the built-in plugins | {' | '.join(commands)} |")
         print(f"|---|{'---|' * len(commands)}")
-        base: dict[str, list[float]] = {command: [] for command in commands}
+        base: dict[str, list[tuple[float, float]]] = {command: [] for command in commands}
         rows = []
         for what, site in cases.items():
             cells = []
             for command, arguments in commands.items():
-                differences = []
-                for _ in range(args.repeats):
-                    without = seconds(arguments, empty)
-                    base[command].append(without)
-                    differences.append(seconds(arguments, site) - without)
-                cells.append(f"{1e3 * statistics.median(differences):+.0f}")
+                pairs = [(seconds(arguments, empty), seconds(arguments, site)) for _ in range(args.repeats)]
+                base[command] += [without for without, _ in pairs]
+                cells.append(medians([(w[0] - o[0], w[1] - o[1]) for o, w in pairs], "+.0f"))
             rows.append(f"| {what} | {' | '.join(cells)} |")
-        print(f"| nothing | {' | '.join(f'{1e3 * statistics.median(base[command]):.0f}' for command in commands)} |")
+        print(f"| nothing | {' | '.join(medians(base[command], '.0f') for command in commands)} |")
         print("\n".join(rows))
+
+
+def medians(taken: list[tuple[float, float]], form: str) -> str:
+    """Return the medians of wall clock and processor in milliseconds."""
+    return " / ".join(f"{1e3 * statistics.median(column):{form}}" for column in zip(*taken, strict=True))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from photophore.types import Candidates, Neighbours, TargetTable
 class AggregatorConformance(SpecConformance):
     """Scored targets of each protein, best first, from its own neighbours alone."""
 
+    #: Residues of the longest protein tried.
+    longest: ClassVar[int] = 3000
     #: Whether a target on which all residues of a protein agree must come first.
     finds_planted: ClassVar[bool] = True
 
@@ -87,6 +89,12 @@ class AggregatorConformance(SpecConformance):
                 assert np.array_equal(alone.scores, together.scores[part])
                 for name, column in together.evidence.items():
                     assert np.array_equal(alone.evidence[name], column[part])
+
+    def test_a_long_protein_is_not_cut(self, aggregator: Aggregator, targets: TargetTable) -> None:
+        found = neighbours(self.longest, seed=5, planted=3)
+        result = aggregator.aggregate(found, targets)
+        assert np.isfinite(result.scores).all()
+        _check_order(result, 0, len(targets))
 
     def test_nothing_in_nothing_out(self, aggregator: Aggregator, targets: TargetTable) -> None:
         assert len(aggregator.aggregate(neighbours(), targets)) == 0

@@ -15,13 +15,15 @@ import pytest
 from photophore.errors import PhotophoreError
 from photophore.hookspecs import Annotator, AnnotatorSpec, Runtime, TargetSource
 from photophore.testing.declarations import SpecConformance, elsewhere
-from photophore.testing.samples import offsets_of
+from photophore.testing.samples import UNUSUAL_LETTERS, offsets_of, proteins, random_proteins
 from photophore.types import Annotation, Candidates, ProfileBatch, SequenceBatch, TargetTable
 
 
 class AnnotatorConformance(SpecConformance):
     """Annotations of each protein from its own candidates alone; give `sources` and `batch` beside the spec."""
 
+    #: Residues of the longest protein tried.
+    longest: ClassVar[int] = 3000
     #: Whether annotations name targets of the database; False where they name what those carry, such as EC numbers.
     names_targets: ClassVar[bool] = True
 
@@ -159,6 +161,13 @@ class AnnotatorConformance(SpecConformance):
             one = batch.select([item])
             alone = annotator.annotate(one, every_candidate(one, targets))
             assert list(alone) == [annotation for annotation in together if annotation.protein == name]
+
+    def test_odd_residues_and_long_proteins_are_taken(self, annotator: Annotator, targets: TargetTable) -> None:
+        odd = proteins(*UNUSUAL_LETTERS, UNUSUAL_LETTERS * 5, f"MKVL{UNUSUAL_LETTERS}AWYDE")
+        for batch in (odd, random_proteins(self.longest)):
+            lengths = dict(zip(batch.ids, map(len, batch.sequences), strict=True))
+            for annotation in annotator.annotate(batch, every_candidate(batch, targets)):
+                assert annotation.protein_length == lengths[annotation.protein]
 
     def test_only_candidates_are_annotated(
         self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
