@@ -37,7 +37,9 @@ from photophore.types import (
 GROUP = "photophore.v1"
 API_VERSION = 1
 
+#: Marks the functions at the end of this file, which Photophore calls.
 hookspec = pluggy.HookspecMarker("photophore")
+#: Marks the functions of a plugin that answer them.
 hookimpl = pluggy.HookimplMarker("photophore")
 
 

@@ -83,14 +83,18 @@ class Reader:
     def follow(self, page: str) -> None:
         """Do what a page says."""
         for block in blocks(page):
-            if block.language == "bash":
-                self.run(block.body)
-            elif block.language == "text":
-                self.compare(block.body)
-            elif block.title:
-                path = self.folder / block.title
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.body, encoding="utf-8")
+            self.take(block)
+
+    def take(self, block: Block) -> None:
+        """Do what one block says; a block of none of the three kinds is only to be read."""
+        if block.language == "bash":
+            self.run(block.body)
+        elif block.language == "text":
+            self.compare(block.body)
+        elif block.title:
+            path = self.folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.body, encoding="utf-8")
 
     def run(self, commands: str) -> None:
         """Run one block of commands; the folder that it ends in is where the next one begins."""
