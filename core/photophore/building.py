@@ -24,6 +24,7 @@ from photophore.progress import NoProgress, Progress
 from photophore.registry import Registry
 from photophore.runconfig import Links, merge_links
 from photophore.runfacts import photophore_version
+from photophore.trace import traced
 from photophore.types import Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 #: Rows that are encoded at once.
@@ -73,16 +74,18 @@ def build(
         annotator = partial / "annotator"
         annotator.mkdir()
         progress.message(f"reading {_names(sources)}")
-        source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
+        with links["annotator"].traced("read_targets"):
+            source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
         check_profiles(source.items)
         embeddings = _encode(encoder, links["encoder"].spec, source.items, progress)
         targets = TargetTable(embeddings.ids, embeddings.offsets, step=embeddings.step)
 
         progress.message(f"building index {links['index'].name} of {len(embeddings.values):,} vectors")
         index = links["index"].create(options.runtime)
-        index.build(embeddings)
         (partial / "index").mkdir()
-        index.save(partial / "index")
+        with links["index"].traced("build and save"):
+            index.build(embeddings)
+            index.save(partial / "index")
         search = Search(links["encoder"].spec, encoder, links["index"].name, index, len(embeddings.values))
         del embeddings
 
@@ -179,10 +182,12 @@ def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | Seq
         piece: ProfileBatch | SequenceBatch = ProfileBatch(
             items.ids[rows.start : rows.stop], items.values[offsets[0] : offsets[-1]], offsets - offsets[0]
         )
-        embeddings = encoder.encode_profiles(piece)  # type: ignore[arg-type]
+        with traced(f"encoder {spec.name}: {len(rows)} profiles"):
+            embeddings = encoder.encode_profiles(piece)  # type: ignore[arg-type]
     else:
         piece = items.select(rows)
-        embeddings = encoder.encode(piece)
+        with traced(f"encoder {spec.name}: {len(rows)} proteins"):
+            embeddings = encoder.encode(piece)
     check_embeddings(embeddings, piece, spec, encoder.digest)
     return embeddings
 
@@ -195,7 +200,9 @@ def _calibrated(link: Link, targets: TargetTable, search: Search, options: Build
         for batch in batches():
             yield search.neighbours(batch)
 
-    statistics = link.create(options.runtime).calibrate(background, targets)
+    aggregator = link.create(options.runtime)
+    with link.traced("calibrate"):
+        statistics = aggregator.calibrate(background, targets)
     for name, column in statistics.items():
         if not np.isfinite(column).all():
             target = targets.ids[int(np.flatnonzero(~np.isfinite(column))[0])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,12 @@ class Link:
     def create(self, *opened: Any) -> Any:
         """Call the spec's ``create``: with the runtime, or for an annotator with folder, targets and runtime."""
         *before, runtime = opened
-        with traced(f"{self.spec.kind} {self.name}: create"):
+        with self.traced("create"):
             return self.spec.create(*before, self.config, runtime)
+
+    def traced(self, what: str) -> AbstractContextManager[None]:
+        """Show the time of a call into this plugin, see `photophore.trace`."""
+        return traced(f"{self.spec.kind} {self.name}: {what}")
 
     def all_options(self) -> dict[str, Any]:
         """Return every option, defaults included, JSON-ready."""

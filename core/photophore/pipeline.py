@@ -23,7 +23,6 @@ from photophore.registry import Registry
 from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
 from photophore.stream import Isolation, ReadBatch, batches, prefetch
-from photophore.trace import traced
 from photophore.types import BatchResult, SequenceBatch
 from photophore.writers import ALL_FILES, formats_for, open_writers
 
@@ -130,7 +129,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
             "or build the database again"
         )
     index = links["index"].create(runtime)
-    with traced(f"index {links['index'].name}: load"):
+    with links["index"].traced("load"):
         index.load(database.index_folder)
     annotator = links["annotator"]
     search = Search(

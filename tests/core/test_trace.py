@@ -52,3 +52,14 @@ def test_a_run_shows_what_its_links_did(tmp_path, capsys) -> None:
         assert f"{link}: create" in shown
         assert f"{link}: 2 proteins" in shown
     assert "index ivf-lists: load" in shown
+
+
+def test_building_shows_what_its_links_did(tmp_path, capsys) -> None:
+    (tmp_path / "lookup.tsv").write_text("id\tec\tsequence\nt1\t2.7.1.1\tMKVLAWYDE\nt2\t\tMAAA\nt3\t2.7.1.1\tMCCC\n")
+    command = ["--trace-plugins", "db", "build", "--method", "hifinn", str(tmp_path / "lookup.tsv"), "-o", str(tmp_path / "db"), "-q"]
+    assert main(command) == 0
+    shown = [line.partition(" ms  ")[2] for line in capsys.readouterr().err.splitlines()]
+    for call in ("annotator hifinn: read_targets", "encoder hifinn: create", "encoder hifinn: 3 proteins"):
+        assert call in shown
+    for call in ("index flat: build and save", "aggregator label-density: create", "aggregator label-density: calibrate"):
+        assert call in shown
