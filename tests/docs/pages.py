@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: What the environment's pip does to its arguments: nothing is fetched, what is needed is there.
+OFFLINE = '[ "$1" = install ] && shift && set -- install --no-build-isolation --no-deps --no-index "$@"\n'
 _BLOCK = re.compile(r"^```(?P<language>\w+)(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -40,7 +42,7 @@ def blocks(page: str) -> Iterator[Block]:
 def make_environment(folder: Path) -> dict[str, str]:
     """Make an environment that holds what this one holds and takes more, and return the variables to run in it.
 
-    Nothing is fetched: pip is told to build with what is there, and that what is needed is there.
+    Nothing is fetched: pip is told to do with what is there.
     """
     venv.create(folder, with_pip=False)
     ours = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
@@ -49,16 +51,13 @@ def make_environment(folder: Path) -> dict[str, str]:
     (target / "ours.pth").write_text("".join(lines))
     for program in ("photophore", "pip", "pytest"):
         script = folder / "bin" / program
-        script.write_text(f'#!/bin/sh\nexec "{folder}/bin/python" -m {program} "$@"\n')
+        script.write_text(f'#!/bin/sh\n{OFFLINE if program == "pip" else ""}exec "{folder}/bin/python" -m {program} "$@"\n')
         script.chmod(0o755)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PHOTOPHORE_", "PYTEST_", "PIP_"))}
     return variables | {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "VIRTUAL_ENV": str(folder),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the other way round: build in this environment
-        "PIP_NO_DEPS": "1",
-        "PIP_NO_INDEX": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
