@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,11 +27,12 @@ from tests.docs.pages import DOCS, ROOT, Block, Reader, blocks
 
 @dataclass(frozen=True)
 class Step:
-    """One block of a section: its heading, what was done, and how long it took."""
+    """One block of a section: its heading, what was done, how long it took, and how long processors worked on it."""
 
     section: str
     what: str
     seconds: float
+    processor: float
 
 
 def main() -> None:
@@ -43,12 +45,13 @@ def main() -> None:
         variables = fresh_environment(folder)
         print(f"wheel and empty environment, not counted: {time.perf_counter() - begin:.1f} s\n")
         (folder / "desk").mkdir()
-        print("| section | what | s |\n|---|---|---|")
-        taken = 0.0
+        print("| section | what | s | processor s |\n|---|---|---|---|")
+        taken = processor = 0.0
         for step in follow(page, Reader(folder / "desk", variables)):
-            print(f"| {step.section} | {step.what} | {step.seconds:.1f} |", flush=True)
+            print(f"| {step.section} | {step.what} | {step.seconds:.1f} | {step.processor:.1f} |", flush=True)
             taken += step.seconds
-        print(f"| all | | {taken:.1f} |")
+            processor += step.processor
+        print(f"| all | | {taken:.1f} | {processor:.1f} |")
 
 
 def fresh_environment(folder: Path) -> dict[str, str]:
@@ -73,13 +76,19 @@ def fresh_environment(folder: Path) -> dict[str, str]:
 def follow(page: str, reader: Reader) -> Iterator[Step]:
     """Do what the page says and yield what each block took."""
     for section, block in sections(page):
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), processor_seconds()
         reader.take(block)
-        seconds = time.perf_counter() - begin
+        seconds, processor = time.perf_counter() - begin, processor_seconds() - worked
         if block.language == "bash":
-            yield Step(section, "; ".join(f"`{line}`" for line in block.body.splitlines()).replace("|", "\\|"), seconds)
+            yield Step(section, "; ".join(f"`{line}`" for line in block.body.splitlines()).replace("|", "\\|"), seconds, processor)
         elif block.title:
-            yield Step(section, f"write {block.title} ({len(block.body.splitlines())} lines)", seconds)
+            yield Step(section, f"write {block.title} ({len(block.body.splitlines())} lines)", seconds, processor)
+
+
+def processor_seconds() -> float:
+    """Return what the commands so far took of the processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def sections(page: str) -> Iterator[tuple[str, Block]]:
