@@ -10,6 +10,7 @@ from tests.docs.pages import DOCS, Reader, blocks, make_environment
 #: Pages with commands and files of their own, and what they need beside the base install.
 PAGES = {
     "howto/gpu-index.md": ("torch", "cookiecutter", "pip"),
+    "howto/one-file.md": (),
     "tutorial.md": ("cookiecutter", "pip"),
 }
 
