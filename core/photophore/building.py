@@ -24,7 +24,7 @@ from photophore.progress import NoProgress, Progress
 from photophore.registry import Registry
 from photophore.runconfig import Links, merge_links
 from photophore.runfacts import photophore_version
-from photophore.trace import traced
+from photophore.trace import calling
 from photophore.types import Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 #: Rows that are encoded at once.
@@ -74,7 +74,7 @@ def build(
         annotator = partial / "annotator"
         annotator.mkdir()
         progress.message(f"reading {_names(sources)}")
-        with links["annotator"].traced("read_targets"):
+        with links["annotator"].calling("read_targets"):
             source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
         check_profiles(source.items)
         embeddings = _encode(encoder, links["encoder"].spec, source.items, progress)
@@ -83,7 +83,7 @@ def build(
         progress.message(f"building index {links['index'].name} of {len(embeddings.values):,} vectors")
         index = links["index"].create(options.runtime)
         (partial / "index").mkdir()
-        with links["index"].traced("build and save"):
+        with links["index"].calling("build and save"):
             index.build(embeddings)
             index.save(partial / "index")
         search = Search(links["encoder"].spec, encoder, links["index"].name, index, len(embeddings.values))
@@ -182,11 +182,11 @@ def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | Seq
         piece: ProfileBatch | SequenceBatch = ProfileBatch(
             items.ids[rows.start : rows.stop], items.values[offsets[0] : offsets[-1]], offsets - offsets[0]
         )
-        with traced(f"encoder {spec.name}: {len(rows)} profiles"):
+        with calling(f"encoder {spec.name}", f"{len(rows)} profiles"):
             embeddings = encoder.encode_profiles(piece)  # type: ignore[arg-type]
     else:
         piece = items.select(rows)
-        with traced(f"encoder {spec.name}: {len(rows)} proteins"):
+        with calling(f"encoder {spec.name}", f"{len(rows)} proteins"):
             embeddings = encoder.encode(piece)
     check_embeddings(embeddings, piece, spec, encoder.digest)
     return embeddings
@@ -201,7 +201,7 @@ def _calibrated(link: Link, targets: TargetTable, search: Search, options: Build
             yield search.neighbours(batch)
 
     aggregator = link.create(options.runtime)
-    with link.traced("calibrate"):
+    with link.calling("calibrate"):
         statistics = aggregator.calibrate(background, targets)
     for name, column in statistics.items():
         if not np.isfinite(column).all():

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from photophore.clock import Clock
-from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError, Terminated
+from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
 from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
 from photophore.stream import StageError
-from photophore.trace import traced
+from photophore.trace import calling
 from photophore.types import Annotation, Candidates, Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 
@@ -91,23 +91,18 @@ class Chain:
 @contextmanager
 def guarded(stage: str, batch: SequenceBatch, maker: str = "") -> Iterator[None]:
     """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin, maker and batch."""
+    plugin = f"{stage} of {maker}" if maker else stage
     try:
-        with traced(f"{stage}: {len(batch)} proteins"):
+        with calling(plugin, f"{len(batch)} proteins"):
             yield
     except RecordError as error:
         raise StageError(stage, error) from error
     except MemoryError as error:
         raise StageError(stage, OutOfMemoryError(f"out of memory: {error}")) from error
-    except Terminated:
-        raise
-    except SystemExit as error:
-        raise PluginError(
-            f"{stage}{f' of {maker}' if maker else ''}: tried to end the process (SystemExit: {error}); this is a fault of the plugin"
-        ) from error
     except Exception as error:
         if len(batch):
             error.add_note(
-                f"in {stage}{f' of {maker}' if maker else ''}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
+                f"in {plugin}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
                 f"from {batch.ids[0]!r} ({batch.sources[0]}) to {batch.ids[-1]!r}"
             )
         raise

@@ -12,7 +12,6 @@ from photophore.chain import Chain, Search
 from photophore.clock import Clock
 from photophore.database import Database, find
 from photophore.devices import resolve_device
-from photophore.entrypoints import BUILTIN
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
 from photophore.hookspecs import Runtime
@@ -129,7 +128,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
             "or build the database again"
         )
     index = links["index"].create(runtime)
-    with links["index"].traced("load"):
+    with links["index"].calling("load"):
         index.load(database.index_folder)
     annotator = links["annotator"]
     search = Search(
@@ -139,7 +138,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
         index,
         database.manifest.vectors,
         clock or Clock(),
-        {f"{fact.kind} {fact.name}": f"{fact.distribution} {fact.version}" for fact in plan.facts.plugins if fact.distribution != BUILTIN},
+        {f"{kind} {link.name}": link.maker for kind, link in links.items()},
     )
     return Chain(
         method_name(links),

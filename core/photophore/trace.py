@@ -1,4 +1,4 @@
-"""Each call into a plugin with its time, on standard error: what ``--trace-plugins`` shows."""
+"""Each call into a plugin: with its time on standard error where ``--trace-plugins`` asks for it, and kept from ending the process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+
+from photophore.errors import PluginError, Terminated
 
 _log = logging.getLogger("photophore.plugins")
 
@@ -24,6 +26,20 @@ def traced(what: str) -> Iterator[None]:
         _log.debug("%10.1f ms  %s: %s: %s", 1e3 * (perf_counter() - begin), what, type(error).__name__, error)
         raise
     _log.debug("%10.1f ms  %s", 1e3 * (perf_counter() - begin), what)
+
+
+@contextmanager
+def calling(plugin: str, what: str) -> Iterator[None]:
+    """Run code of a plugin: its time is traced, and an attempt to end the process becomes a `PluginError`."""
+    with traced(f"{plugin}: {what}"):
+        try:
+            yield
+        except Terminated:
+            raise
+        except SystemExit as error:
+            raise PluginError(
+                f"{plugin}: tried to end the process (SystemExit: {error}); this is a fault of the plugin"
+            ) from error
 
 
 @contextmanager

@@ -142,6 +142,16 @@ FAILING: dict[str, tuple[Distribution, int, str]] = {
             "  in aggregator nanny of nanny 1.0, on a batch of 8 proteins"
         ),
     ),
+    "an exception when it is opened": (
+        Distribution("opener", aggregator("opener").replace("        pass\n\n    def cal", "        1 / 0\n\n    def cal")),
+        70,
+        "ZeroDivisionError: division by zero\nin aggregator opener of opener 1.0, create\n",
+    ),
+    "exit when it is opened": (
+        Distribution("closer", aggregator("closer").replace("        pass\n\n    def cal", "        exit(0)\n\n    def cal")),
+        6,
+        r"aggregator closer of closer 1.0: tried to end the process \(SystemExit: 0\); this is a fault of the plugin\n",
+    ),
     "no result": (
         Distribution("nothing", aggregator("nothing", before="return None")),
         6,
