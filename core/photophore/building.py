@@ -24,6 +24,7 @@ from photophore.progress import NoProgress, Progress
 from photophore.registry import Registry
 from photophore.runconfig import Links, merge_links
 from photophore.runfacts import photophore_version
+from photophore.trace import calling
 from photophore.types import Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 #: Rows that are encoded at once.
@@ -68,21 +69,23 @@ def build(
     options = options or BuildOptions()
     progress = progress or NoProgress()
     links = _check(sources, folder, registry, options)
-    encoder = links["encoder"].spec.create(links["encoder"].config, options.runtime)
+    encoder = links["encoder"].create(options.runtime)
     with _partial(folder) as partial:
         annotator = partial / "annotator"
         annotator.mkdir()
         progress.message(f"reading {_names(sources)}")
-        source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
+        with links["annotator"].calling("read_targets"):
+            source = links["annotator"].spec.read_targets(sources, annotator, links["annotator"].config)
         check_profiles(source.items)
         embeddings = _encode(encoder, links["encoder"].spec, source.items, progress)
         targets = TargetTable(embeddings.ids, embeddings.offsets, step=embeddings.step)
 
         progress.message(f"building index {links['index'].name} of {len(embeddings.values):,} vectors")
-        index = links["index"].spec.create(links["index"].config, options.runtime)
-        index.build(embeddings)
+        index = links["index"].create(options.runtime)
         (partial / "index").mkdir()
-        index.save(partial / "index")
+        with links["index"].calling("build and save"):
+            index.build(embeddings)
+            index.save(partial / "index")
         search = Search(links["encoder"].spec, encoder, links["index"].name, index, len(embeddings.values))
         del embeddings
 
@@ -179,10 +182,12 @@ def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | Seq
         piece: ProfileBatch | SequenceBatch = ProfileBatch(
             items.ids[rows.start : rows.stop], items.values[offsets[0] : offsets[-1]], offsets - offsets[0]
         )
-        embeddings = encoder.encode_profiles(piece)  # type: ignore[arg-type]
+        with calling(f"encoder {spec.name}", f"{len(rows)} profiles"):
+            embeddings = encoder.encode_profiles(piece)  # type: ignore[arg-type]
     else:
         piece = items.select(rows)
-        embeddings = encoder.encode(piece)
+        with calling(f"encoder {spec.name}", f"{len(rows)} proteins"):
+            embeddings = encoder.encode(piece)
     check_embeddings(embeddings, piece, spec, encoder.digest)
     return embeddings
 
@@ -195,7 +200,9 @@ def _calibrated(link: Link, targets: TargetTable, search: Search, options: Build
         for batch in batches():
             yield search.neighbours(batch)
 
-    statistics = link.spec.create(link.config, options.runtime).calibrate(background, targets)
+    aggregator = link.create(options.runtime)
+    with link.calling("calibrate"):
+        statistics = aggregator.calibrate(background, targets)
     for name, column in statistics.items():
         if not np.isfinite(column).all():
             target = targets.ids[int(np.flatnonzero(~np.isfinite(column))[0])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from photophore.clock import Clock
 from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
 from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
 from photophore.stream import StageError
+from photophore.trace import calling
 from photophore.types import Annotation, Candidates, Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
 
 
@@ -30,6 +31,8 @@ class Search:
         Rows in the index.
     clock
         Takes the seconds of each stage.
+    makers
+        Distribution and version by stage, such as ``encoder near``, of the plugins that are not built in.
     """
 
     spec: EncoderSpec
@@ -38,18 +41,23 @@ class Search:
     index: Index
     rows: int
     clock: Clock = field(default_factory=Clock)
+    makers: Mapping[str, str] = field(default_factory=dict)
 
     def neighbours(self, batch: SequenceBatch) -> Neighbours:
         """Encode proteins and search their vectors."""
         stage = f"encoder {self.spec.name}"
-        with self.clock("encode"), guarded(stage, batch):
+        with self.clock("encode"), self.guarded(stage, batch):
             embeddings = self.encoder.encode(batch)
             check_embeddings(embeddings, batch, self.spec, self.encoder.digest)
         stage = f"index {self.index_name}"
-        with self.clock("search"), guarded(stage, batch):
+        with self.clock("search"), self.guarded(stage, batch):
             neighbours = self.index.search(embeddings)
             check_neighbours(neighbours, embeddings, self.rows, stage)
         return neighbours
+
+    def guarded(self, stage: str, batch: SequenceBatch) -> AbstractContextManager[None]:
+        """Run a stage on a batch, see `guarded`."""
+        return guarded(stage, batch, self.makers.get(stage, ""))
 
 
 @dataclass(frozen=True)
@@ -69,22 +77,24 @@ class Chain:
         clock = self.search.clock
         neighbours = self.search.neighbours(batch)
         stage = f"aggregator {self.aggregator_name}"
-        with clock("aggregate"), guarded(stage, batch):
+        with clock("aggregate"), self.search.guarded(stage, batch):
             candidates = self.aggregator.aggregate(neighbours, self.targets)
             check_candidates(candidates, batch, len(self.targets), stage)
         del neighbours
         stage = f"annotator {self.annotator_name}"
-        with clock("annotate"), guarded(stage, batch):
+        with clock("annotate"), self.search.guarded(stage, batch):
             annotations = self.annotator.annotate(batch, candidates)
             check_annotations(annotations, batch, stage)
         return [replace(annotation, method=self.method) for annotation in annotations]
 
 
 @contextmanager
-def guarded(stage: str, batch: SequenceBatch) -> Iterator[None]:
-    """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin and batch."""
+def guarded(stage: str, batch: SequenceBatch, maker: str = "") -> Iterator[None]:
+    """Turn a foreseen error into a `StageError`; let any other pass with a note of plugin, maker and batch."""
+    plugin = f"{stage} of {maker}" if maker else stage
     try:
-        yield
+        with calling(plugin, f"{len(batch)} proteins"):
+            yield
     except RecordError as error:
         raise StageError(stage, error) from error
     except MemoryError as error:
@@ -92,7 +102,7 @@ def guarded(stage: str, batch: SequenceBatch) -> Iterator[None]:
     except Exception as error:
         if len(batch):
             error.add_note(
-                f"in {stage}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
+                f"in {plugin}, on a batch of {len(batch):,} proteins ({batch.residues:,} residues) "
                 f"from {batch.ids[0]!r} ({batch.sources[0]}) to {batch.ids[-1]!r}"
             )
         raise
@@ -103,6 +113,7 @@ def check_embeddings(
 ) -> None:
     """Raise `PluginError` unless an encoder returned finite rows for each item of ``batch``, in its order."""
     stage = f"encoder {spec.name}"
+    _check_type(embeddings, Embeddings, stage)
     _check_ids(embeddings.ids, batch.ids, stage)
     if (embeddings.encoder, embeddings.digest) != (spec.name, digest):
         raise PluginError(
@@ -135,6 +146,7 @@ def item_lengths(batch: SequenceBatch | ProfileBatch) -> npt.NDArray[np.int64]:
 
 def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, stage: str) -> None:
     """Raise `PluginError` unless an index returned rows that exist, for the proteins that it was asked about."""
+    _check_type(neighbours, Neighbours, stage)
     _check_ids(neighbours.ids, embeddings.ids, stage)
     if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets) * embeddings.step):
         raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
@@ -149,6 +161,7 @@ def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, 
 
 def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int, stage: str) -> None:
     """Raise `PluginError` unless an aggregator returned targets that exist, with finite scores."""
+    _check_type(candidates, Candidates, stage)
     _check_ids(candidates.ids, batch.ids, stage)
     if candidates.targets.size and not (candidates.targets.min() >= 0 and candidates.targets.max() < targets):
         raise PluginError(
@@ -162,8 +175,10 @@ def check_candidates(candidates: Candidates, batch: SequenceBatch, targets: int,
 
 def check_annotations(annotations: Sequence[Annotation], batch: SequenceBatch, stage: str) -> None:
     """Raise `PluginError` unless an annotator returned annotations of these proteins, with finite scores."""
+    _check_type(annotations, Sequence, stage)
     known = set(batch.ids)
     for annotation in annotations:
+        _check_type(annotation, Annotation, stage)
         if annotation.protein not in known:
             raise PluginError(
                 f"{stage}: annotated {annotation.protein!r}, which is not in the batch; this is a fault of the plugin"
@@ -173,6 +188,11 @@ def check_annotations(annotations: Sequence[Annotation], batch: SequenceBatch, s
                 f"{stage}: the score of {annotation.protein!r} by {annotation.target!r} is {annotation.score}; "
                 "this is a fault of the plugin"
             )
+
+
+def _check_type(returned: object, wanted: type, stage: str) -> None:
+    if not isinstance(returned, wanted):
+        raise PluginError(f"{stage}: returned {returned!r:.80}, not {wanted.__name__}; this is a fault of the plugin")
 
 
 def _check_ids(returned: tuple[str, ...], given: tuple[str, ...], stage: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import email
 import importlib.machinery
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from photophore.hookspecs import API_VERSION, GROUP
 
@@ -19,19 +22,35 @@ BUILTIN = "photophore"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a plugin comes from: the installed distribution, its version, and the name of the entry point."""
+    """Where a plugin comes from.
+
+    Parameters
+    ----------
+    distribution, version
+        Of the installed distribution; for a plugin in one file the name of the file and the beginning of its SHA-256.
+    entry_point
+        Name of the entry point; for a plugin in one file the name of the file without its ending.
+    location
+        Folder of the installed distribution (the source folder of an editable one), or path of the file.
+    one_file
+        Whether the plugin is a file that nobody installed.
+    """
 
     distribution: str
     version: str
     entry_point: str
+    location: str = ""
+    one_file: bool = False
 
     def __str__(self) -> str:
+        if self.one_file:
+            return f"{self.location} (one file, {self.version})"
         return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
 
     @property
     def builtin(self) -> bool:
         """Whether Photophore itself brings the plugin."""
-        return _normal(self.distribution) == BUILTIN
+        return not self.one_file and _normal(self.distribution) == BUILTIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +67,18 @@ class PluginProblem:
         ``(kind, name)`` of what is therefore missing, as far as it is known.
     cause
         The exception behind it, for ``--debug``.
+    conflict
+        Whether the plugin is sound, and another one wants the same names.
+    seconds
+        What finding that out took.
     """
 
     origin: Origin
     reason: str
     specs: tuple[tuple[str, str], ...] = ()
     cause: BaseException | None = field(default=None, compare=False, repr=False)
+    conflict: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
         return f"plugin {self.origin}: {self.reason}"
@@ -62,17 +87,29 @@ class PluginProblem:
     def remedy(self) -> str:
         """What the user can do about it."""
         name = self.origin.distribution
+        if self.origin.one_file:
+            return f"correct or remove the file {self.origin.location}"
         if self.origin.builtin:
             return f"reinstall it: pip install --force-reinstall {name}"
         return f"update or remove it: pip install --upgrade {name}, or pip uninstall {name}"
 
 
+class Entry(Protocol):
+    """What can be loaded: an entry point, or a file."""
+
+    @property
+    def value(self) -> str:
+        """What is loaded, in words for messages."""
+
+    def load(self) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One entry point of the group that Photophore reads."""
+    """One entry point of the group that Photophore reads, or one file."""
 
     origin: Origin
-    entry: metadata.EntryPoint
+    entry: Entry
 
 
 def find_entry_points() -> tuple[tuple[Found, ...], tuple[PluginProblem, ...]]:
@@ -84,11 +121,12 @@ def find_entry_points() -> tuple[tuple[Found, ...], tuple[PluginProblem, ...]]:
             entries = list(distribution.entry_points)
         except Exception as error:  # noqa: BLE001 - any fault of a stranger's metadata is reported, not raised
             reason = f"its entry_points.txt cannot be read: {type(error).__name__}: {error}"
-            problems.append(PluginProblem(Origin(name, version, "?"), reason, cause=error))
+            problems.append(PluginProblem(Origin(name, version, "?", _location(distribution)), reason, cause=error))
             continue
         ours = {entry.name for entry in entries if entry.group == GROUP}
+        location = _location(distribution)
         for entry in entries:
-            origin = Origin(name, version, entry.name)
+            origin = Origin(name, version, entry.name, location)
             if entry.group == GROUP:
                 found.append(Found(origin, entry))
             elif entry.group.startswith(f"{BUILTIN}.") and entry.name not in ours:
@@ -143,6 +181,17 @@ def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     message = email.message_from_string(text)
     return message["Name"] or "unnamed distribution", message["Version"] or "of unknown version"
+
+
+def _location(distribution: metadata.Distribution) -> str:
+    """Return the folder that a distribution was installed into, or the source folder of an editable installation."""
+    try:
+        url = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        url = {}
+    if isinstance(url, dict) and url.get("dir_info", {}).get("editable"):
+        return unquote(urlsplit(str(url.get("url", ""))).path)
+    return str(distribution.locate_file("")).rstrip("/")
 
 
 def _normal(name: str) -> str:

@@ -64,6 +64,10 @@ class OutOfMemoryError(RecordError):
     exit_code = 137
 
 
+class Terminated(SystemExit):
+    """Someone else ends this process (SIGTERM): no plugin's doing, and nobody's to catch."""
+
+
 class Problems(PhotophoreError):
     """Every problem found before the first protein is read, reported together."""
 

@@ -37,7 +37,9 @@ from photophore.types import (
 GROUP = "photophore.v1"
 API_VERSION = 1
 
+#: Marks the functions at the end of this file, which Photophore calls.
 hookspec = pluggy.HookspecMarker("photophore")
+#: Marks the functions of a plugin that answer them.
 hookimpl = pluggy.HookimplMarker("photophore")
 
 
@@ -79,16 +81,28 @@ class Encoder(Protocol):
     """Proteins or profiles in, vectors out. Rows of one item never depend on its batch mates."""
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Length of one vector."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the weights."""
+        """SHA-256 (hex) of the weights and of every option that shapes a vector: databases of another one are refused."""
 
-    def encode(self, batch: SequenceBatch) -> Embeddings: ...
+    def encode(self, batch: SequenceBatch) -> Embeddings:
+        """Return the vectors of proteins, ``shape=(rows, dim)``, in their order and under their ids.
+
+        Every letter of `photophore.types.RESIDUE_LETTERS` is encoded, and a long protein is not cut.
+
+        Raises
+        ------
+        RecordError
+            A protein cannot be encoded; the core halves the batch until it stands alone, and reports it.
+        OutOfMemoryError
+            The batch is too much for the device; the core halves it and goes on.
+        """
 
     def encode_profiles(self, profiles: ProfileBatch) -> Embeddings:
-        """Encode profiles; an encoder that cannot raises `PluginError`."""
+        """Return the vectors of profiles; an encoder that cannot encode them raises `PluginError`."""
 
 
 @runtime_checkable
@@ -99,11 +113,21 @@ class Index(Protocol):
         """Take all vectors of a database; row ``i`` of ``embeddings.values`` becomes database row ``i``."""
 
     def search(self, embeddings: Embeddings) -> Neighbours:
-        """Return the nearest rows of (some of) the vectors of each protein."""
+        """Return the nearest rows of (some of) the vectors of each protein; scores are inner products.
 
-    def save(self, folder: Path) -> None: ...
+        Each protein that has vectors is searched with one of them at least, and the answer for one does not depend on the others.
 
-    def load(self, folder: Path) -> None: ...
+        Raises
+        ------
+        DatabaseError
+            The vectors are of another encoder or of other weights than those that were indexed.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs into ``folder``, which the core has made; files of any name."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote; `DatabaseError` where it is missing, damaged or of another version."""
 
 
 @runtime_checkable
@@ -118,7 +142,12 @@ class Aggregator(Protocol):
         Keys are names of statistics, values float32 arrays of shape ``(targets,)``; they come back in `TargetTable.statistics`.
         """
 
-    def aggregate(self, neighbours: Neighbours, targets: TargetTable) -> Candidates: ...
+    def aggregate(self, neighbours: Neighbours, targets: TargetTable) -> Candidates:
+        """Return the scored targets of each protein, best first, ties by index; rows of -1 count nothing.
+
+        ``targets.offsets`` says which database rows are whose: row ``r`` belongs to target
+        ``numpy.searchsorted(targets.offsets, r, side="right") - 1``.
+        """
 
 
 @runtime_checkable
@@ -126,7 +155,15 @@ class Annotator(Protocol):
     """Proteins and candidates in, annotations with evidence out."""
 
     def annotate(self, batch: SequenceBatch, candidates: Candidates) -> Sequence[Annotation]:
-        """Return annotations in the order of the batch, then of increasing E-value (or falling score)."""
+        """Return annotations in the order of the batch, then of increasing E-value (or falling score).
+
+        Only candidates are annotated, and an annotation depends on its protein and that protein's candidates alone.
+
+        Raises
+        ------
+        RecordError
+            A protein cannot be worked on; the core halves the batch until it stands alone, and reports it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +214,17 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec(Spec):
-    """Declares an encoder. ``create(config, runtime)`` loads the weights; ``train(config_file, overrides)`` is ``photophore train NAME``."""
+    """Declares an encoder.
+
+    Parameters
+    ----------
+    create
+        ``create(config, runtime)`` loads the weights and returns the encoder.
+    per_residue
+        Whether there is a vector for every `Embeddings.step`-th residue, or one for each protein.
+    train
+        ``train(config_file, overrides)`` is ``photophore train NAME --config FILE --set KEY=VALUE``; None where there is no training.
+    """
 
     kind: ClassVar[str] = "encoder"
 
@@ -197,7 +244,7 @@ class IndexSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(Spec):
-    """Declares an aggregator."""
+    """Declares an aggregator. ``create(config, runtime)`` returns it."""
 
     kind: ClassVar[str] = "aggregator"
 
@@ -208,10 +255,18 @@ class AggregatorSpec(Spec):
 class AnnotatorSpec(Spec):
     """Declares an annotator.
 
-    ``read_targets(sources, folder, config)`` reads what the user gave to ``db build``, writes the annotator's own part into
-    ``folder`` and returns what is to be encoded. ``create(folder, targets, config, runtime)`` opens that part again;
-    ``check(folder, metadata, config)`` returns the problems of these options with that database, before any work
-    (``metadata`` is what ``read_targets`` put into the manifest).
+    Parameters
+    ----------
+    create
+        ``create(folder, targets, config, runtime)`` opens again what ``read_targets`` wrote and returns the annotator.
+    read_targets
+        ``read_targets(sources, folder, config)`` reads what the user gave to ``db build``, writes the annotator's own part into
+        ``folder`` and returns what is to be encoded.
+    check
+        ``check(folder, metadata, config)`` returns the problems of these options with that database, before any work
+        (``metadata`` is what ``read_targets`` put into the manifest).
+    columns
+        Output columns that it adds. Whole numbers called ``..._start`` are 0-based inside and written 1-based, as ``start`` is.
     """
 
     kind: ClassVar[str] = "annotator"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from photophore.contract import KINDS
 from photophore.errors import PhotophoreError, UsageError
 from photophore.registry import Registry, require_modules
 from photophore.runconfig import LinkChoice, Links
+from photophore.trace import calling
 
 if TYPE_CHECKING:
     from photophore.hookspecs import Spec
@@ -28,16 +30,39 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"hifinn": {"ind
 
 @dataclass(frozen=True)
 class Link:
-    """One link that can be opened: its spec, its configuration, and the options that were set by someone."""
+    """One link that can be opened: its spec, its configuration, and the options that were set by someone.
+
+    ``maker`` is the distribution and version of a plugin that is not built in.
+    """
 
     spec: Any
     config: Any
     options: Mapping[str, Any]
+    maker: str = ""
 
     @property
     def name(self) -> str:
         """Name of the plugin."""
         return str(self.spec.name)
+
+    def create(self, *opened: Any) -> Any:
+        """Call the spec's ``create``: with the runtime, or for an annotator with folder, targets and runtime."""
+        *before, runtime = opened
+        with self.calling("create"):
+            return self.spec.create(*before, self.config, runtime)
+
+    @contextmanager
+    def calling(self, what: str) -> Iterator[None]:
+        """Run code of this plugin; an error that nobody foresaw gets a note that names it."""
+        plugin = f"{self.spec.kind} {self.name}{f' of {self.maker}' if self.maker else ''}"
+        try:
+            with calling(plugin, what):
+                yield
+        except PhotophoreError:
+            raise
+        except Exception as error:
+            error.add_note(f"in {plugin}, {what}")
+            raise
 
     def all_options(self) -> dict[str, Any]:
         """Return every option, defaults included, JSON-ready."""
@@ -81,7 +106,9 @@ def choose_links(registry: Registry, choices: Links) -> tuple[dict[str, Link], l
             require_modules(spec)
             config = make_config(spec, choice.options)
             options = {name: getattr(config, name) for name in (given.replace("-", "_") for given in choice.options)}
-            links[kind] = Link(spec, config, options)
+            origin = registry.origin(spec)
+            maker = "" if origin.builtin else f"{origin.distribution} {origin.version}"
+            links[kind] = Link(spec, config, options, maker)
         except PhotophoreError as error:
             problems.append(error)
     return links, problems

@@ -119,7 +119,7 @@ def check(config: RunConfig, registry: Registry) -> Plan:
 def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
     """Open every link on the database; `DatabaseError` where the database was made with other weights."""
     database, links, runtime = plan.database, plan.links, plan.runtime
-    encoder = links["encoder"].spec.create(links["encoder"].config, runtime)
+    encoder = links["encoder"].create(runtime)
     made_with = database.manifest.links["encoder"].digest
     if encoder.digest != made_with:
         raise DatabaseError(
@@ -127,19 +127,26 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
             f"({str(made_with)[:12]}, these are {encoder.digest[:12]}); choose those (--set encoder.weights=...) "
             "or build the database again"
         )
-    index = links["index"].spec.create(links["index"].config, runtime)
-    index.load(database.index_folder)
+    index = links["index"].create(runtime)
+    with links["index"].calling("load"):
+        index.load(database.index_folder)
     annotator = links["annotator"]
     search = Search(
-        links["encoder"].spec, encoder, links["index"].name, index, database.manifest.vectors, clock or Clock()
+        links["encoder"].spec,
+        encoder,
+        links["index"].name,
+        index,
+        database.manifest.vectors,
+        clock or Clock(),
+        {f"{kind} {link.name}": link.maker for kind, link in links.items()},
     )
     return Chain(
         method_name(links),
         search,
         links["aggregator"].name,
-        links["aggregator"].spec.create(links["aggregator"].config, runtime),
+        links["aggregator"].create(runtime),
         annotator.name,
-        annotator.spec.create(database.annotator_folder, database.targets, annotator.config, runtime),
+        annotator.create(database.annotator_folder, database.targets, runtime),
         database.targets,
     )
 

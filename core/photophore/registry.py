@@ -1,61 +1,98 @@
 """The plugins that can be used, and what is wrong with the others.
 
-Every plugin, built-in or not, comes in through an entry point of the group ``photophore.v1``. One that breaks is rolled
-back whole and remembered as a `PluginProblem`; it never takes the rest down.
+Every plugin, built-in or not, comes in through an entry point of the group ``photophore.v1``, or as one file. One that
+breaks is rolled back whole and remembered as a `PluginProblem`; it never takes the rest down.
+
+Strangers are imported only when something asks for them: a run whose links are built-in imports none, and a run that
+names a link as exactly one entry point is called imports that one alone. The rules by which names are given away are
+such that this makes no difference: a built-in keeps its names, and of several strangers the one whose entry point is
+called as the plugin owns it.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pluggy
 
 from photophore import hookspecs
 from photophore.config import near_miss
-from photophore.contract import HOOKS, KINDS, spec_faults
+from photophore.contract import KINDS
 from photophore.entrypoints import BUILTIN, Found, Origin, PluginProblem, find_entry_points, locate
 from photophore.errors import PhotophoreError, PluginError, Problems
 from photophore.hookspecs import Requirement, Spec
+from photophore.loading import Key, Loaded, load_plugin
+from photophore.onefile import find_files, plugin_folders
 
 __all__ = ["KINDS", "Origin", "PluginProblem", "Registry", "load_registry", "missing_requirements", "require_modules"]
 
-Key = tuple[str, str]
+#: Names of the plugins to load, comma-separated; the built-in ones are always loaded.
+SUBSET_VARIABLE = "PHOTOPHORE_PLUGINS"
 
-#: Beginnings of the files that stand between the core and a plugin in a traceback.
-_OUR_SIDE = (
-    "<",
-    str(Path(__file__).parent),
-    str(Path(pluggy.__file__).parent),
-    str(Path(importlib.__file__).parent),
-)
+Entries = Mapping[Key, tuple[Spec, Origin]]
 
 
-@dataclass(frozen=True, slots=True)
 class Registry:
     """Specs of every usable plugin by kind and name, and the problems of the unusable ones.
 
     Parameters
     ----------
     entries
-        ``(kind, name)`` to the spec and its origin.
+        ``(kind, name)`` to the spec and its origin, of what is loaded already.
     problems
         What was left out, and why.
     manager
         The pluggy manager, in which exactly the usable plugins are registered.
+    strangers
+        Plugins that are loaded when they are asked for.
+    left_out
+        Plugins that are installed and were not chosen.
     """
 
-    entries: Mapping[Key, tuple[Spec, Origin]]
-    problems: tuple[PluginProblem, ...]
-    manager: pluggy.PluginManager
+    def __init__(
+        self,
+        entries: Entries,
+        problems: Iterable[PluginProblem],
+        manager: pluggy.PluginManager,
+        *,
+        strangers: tuple[Found, ...] = (),
+        left_out: tuple[Origin, ...] = (),
+    ) -> None:
+        self.left_out = left_out
+        self._entries = dict(entries)
+        self._problems = list(problems)
+        self._manager = manager
+        self._strangers = strangers
+        self._outcomes: dict[Found, Loaded | PluginProblem] = {}
+        self._claimed: dict[Key, tuple[Spec, Origin]] = {}
+        self._complete = not strangers
+
+    @property
+    def entries(self) -> Entries:
+        """``(kind, name)`` to the spec and its origin."""
+        self._load_strangers()
+        return MappingProxyType(self._entries)
+
+    @property
+    def problems(self) -> tuple[PluginProblem, ...]:
+        """What was left out, and why."""
+        self._load_strangers()
+        return tuple(self._problems)
+
+    @property
+    def manager(self) -> pluggy.PluginManager:
+        """The pluggy manager, in which exactly the usable plugins are registered."""
+        self._load_strangers()
+        return self._manager
+
+    @property
+    def seconds(self) -> Mapping[Origin, float]:
+        """What importing and asking each stranger took."""
+        self._load_strangers()
+        return {found.origin: outcome.seconds for found, outcome in self._outcomes.items()}
 
     def specs(self, kind: str | None = None) -> tuple[Spec, ...]:
         """Return the specs of ``kind`` by name, or of all kinds in the order of the chain."""
@@ -69,17 +106,45 @@ class Registry:
     def spec(self, kind: str, name: str) -> Spec:
         """Return the spec of ``name``, or raise `PluginError` saying why there is none and what is near."""
         _check_kind(kind)
-        entry = self.entries.get((kind, name))
+        key = (kind, name)
+        entry = self._entries.get(key) or self._claim(key) or self.entries.get(key)
         if entry is None:
             raise PluginError(self._absence(kind, name))
         return entry[0]
 
     def origin(self, spec: Spec) -> Origin:
         """Return where ``spec`` comes from."""
-        entry = self.entries.get((spec.kind, spec.name))
+        key = (spec.kind, spec.name)
+        entry = self._claimed.get(key) or self._entries.get(key)
         if entry is None or entry[0] is not spec:
             raise PluginError(f"{spec.kind} {spec.name!r} did not come from an installed plugin")
         return entry[1]
+
+    def _claim(self, key: Key) -> tuple[Spec, Origin] | None:
+        """Load the one stranger whose entry point is called so, and return what it declares under ``key``."""
+        claimants = [found for found in self._strangers if found.origin.entry_point == key[1]]
+        if self._complete or len(claimants) != 1:
+            return None
+        outcome = self._outcome(claimants[0])
+        if not isinstance(outcome, Loaded) or any(taken in self._entries for taken in outcome.keys):
+            return None
+        for spec in outcome.specs:
+            self._claimed[spec.kind, spec.name] = (spec, outcome.origin)
+        return self._claimed.get(key)
+
+    def _outcome(self, found: Found) -> Loaded | PluginProblem:
+        if found not in self._outcomes:
+            self._outcomes[found] = load_plugin(self._manager, found)
+        return self._outcomes[found]
+
+    def _load_strangers(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        outcomes = [self._outcome(found) for found in self._strangers]
+        self._problems += [outcome for outcome in outcomes if isinstance(outcome, PluginProblem)]
+        loaded = [outcome for outcome in outcomes if isinstance(outcome, Loaded)]
+        _settle_strangers(self._manager, loaded, self._entries, self._problems)
 
     def _absence(self, kind: str, name: str) -> str:
         for problem in self.problems:
@@ -92,60 +157,69 @@ class Registry:
         others = [of for of in KINDS if (of, name) in self.entries]
         if others:
             text += f" ({name!r} is an {others[0]})" if others[0][0] in "aei" else f" ({name!r} is a {others[0]})"
+        strangers = [str(origin) for origin in self.left_out if not origin.builtin]
+        if strangers:
+            text += f"\n  left out by --no-plugins or {SUBSET_VARIABLE}: {', '.join(strangers)}"
         broken = [problem for problem in self.problems if not problem.specs]
         for problem in broken:
             text += f"\n  left out, and may have brought it: {problem}; {problem.remedy}"
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A plugin that passed every check of its own; conflicts with others are still to be settled."""
-
-    origin: Origin
-    plugin: Any
-    specs: tuple[Spec, ...]
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        return tuple((spec.kind, spec.name) for spec in self.specs)
-
-
-def load_registry(*, only: tuple[str, ...] | None = None, strict: bool | None = None) -> Registry:
-    """Load every installed plugin, leaving out the broken ones.
+def load_registry(
+    *,
+    only: tuple[str, ...] | None = None,
+    strict: bool | None = None,
+    beside: Path | None = None,
+    barred: Mapping[Origin, str] | None = None,
+) -> Registry:
+    """Find every installed plugin, and those in one file; broken ones are left out.
 
     Parameters
     ----------
     only
-        Entry points or distributions to load; None takes ``PHOTOPHORE_PLUGINS`` (comma-separated), or all where that is unset.
+        Entry points or distributions to load, and no others; None takes ``PHOTOPHORE_PLUGINS`` (comma-separated) and
+        the built-in plugins, or all where that is unset.
     strict
-        Whether a broken plugin is an error; None takes ``PHOTOPHORE_STRICT``.
+        Whether a broken plugin is an error, for which all of them are loaded at once; None takes ``PHOTOPHORE_STRICT``.
+    beside
+        Configuration file of the run: a ``photophore_plugin.py`` in its folder is a plugin.
+    barred
+        Plugins that must not be imported, and why: they count as broken.
 
     Raises
     ------
     PluginError
         With ``strict``, for a broken plugin (several come together as `Problems`); always, for a name in ``only`` that is not installed.
     """
-    found, unusable = find_entry_points()
+    installed, unusable = find_entry_points()
+    files, unread = find_files(plugin_folders(), beside)
+    found, problems = installed + files, [*unusable, *unread]
+    left_out: tuple[Origin, ...] = ()
     wanted = _wanted(only)
     if wanted is not None:
-        found = _choose(found, wanted)
-        unusable = tuple(item for item in unusable if not wanted.isdisjoint(_names(item.origin)))
+        chosen = _choose(found, wanted)
+        left_out = tuple(item.origin for item in found if item not in chosen)
+        found = chosen
+        problems = [item for item in problems if not wanted.isdisjoint(_names(item.origin))]
+    barred = barred or {}
+    problems += [PluginProblem(item.origin, barred[item.origin]) for item in found if item.origin in barred]
+    found = tuple(item for item in found if item.origin not in barred)
     manager = pluggy.PluginManager("photophore")
     manager.add_hookspecs(hookspecs)
-    problems = list(unusable)
-    loaded = []
+    entries: dict[Key, tuple[Spec, Origin]] = {}
     for item in found:
-        outcome = _load(manager, item)
-        if isinstance(outcome, PluginProblem):
-            problems.append(outcome)
-        else:
-            loaded.append(outcome)
-    entries = _settle(manager, loaded, problems)
-    if problems and (_strict_by_environment() if strict is None else strict):
-        faults: list[PhotophoreError] = [PluginError(f"{problem}; {problem.remedy}") for problem in problems]
-        raise faults[0] if len(faults) == 1 else Problems(faults)
-    return Registry(MappingProxyType(entries), tuple(problems), manager)
+        if item.origin.builtin:
+            outcome = load_plugin(manager, item)
+            if isinstance(outcome, PluginProblem):
+                problems.append(outcome)
+            elif not _clashes(manager, outcome, entries, problems):
+                entries.update({(spec.kind, spec.name): (spec, item.origin) for spec in outcome.specs})
+    strangers = tuple(item for item in found if not item.origin.builtin)
+    registry = Registry(entries, problems, manager, strangers=strangers, left_out=left_out)
+    if _strict_by_environment() if strict is None else strict:
+        _refuse(registry.problems)
+    return registry
 
 
 def missing_requirements(spec: Spec) -> tuple[Requirement, ...]:
@@ -162,135 +236,60 @@ def require_modules(spec: Spec) -> None:
         raise PluginError(f"{spec.kind} {spec.name!r} needs {modules}, which is not installed; run: {commands}")
 
 
-def _load(manager: pluggy.PluginManager, found: Found) -> _Loaded | PluginProblem:
-    """Import, register, ask and check one plugin; on any fault nothing of it stays."""
-    plugin: Any = None
-    specs: list[Spec] = []
-    known = set(map(id, manager.get_plugins()))
-    try:
-        with _stage(f"importing {found.entry.value!r}"), redirect_stdout(sys.stderr):
-            plugin = found.entry.load()
-        _check_new(found, plugin, known)
-        with _stage("registering its hooks"):
-            manager.register(plugin, name=str(found.origin))
-        _check_hooks(manager, plugin)
-        for hook, expected in HOOKS.items():
-            with redirect_stdout(sys.stderr):
-                specs += _ask(manager, plugin, hook, expected)
-        return _checked(_Loaded(found.origin, plugin, tuple(specs)))
-    except PluginError as error:
-        if plugin is not None and id(plugin) not in known and manager.is_registered(plugin):
-            manager.unregister(plugin)
-        keys = tuple((spec.kind, spec.name) for spec in specs)
-        return PluginProblem(found.origin, str(error), keys, error.__cause__ or error)
-
-
-def _check_new(found: Found, plugin: Any, known: set[int]) -> None:
-    if plugin is None:
-        raise PluginError(f"{found.entry.value!r} is None, not a module or an object with hooks")
-    if id(plugin) in known:
-        raise PluginError(f"{found.entry.value!r} is already loaded by another entry point; name it once")
-
-
-@contextmanager
-def _stage(what: str) -> Iterator[None]:
-    """Turn whatever a plugin throws, SystemExit too, into a `PluginError` that says at which step and line."""
-    try:
-        yield
-    except (KeyboardInterrupt, PluginError):
-        raise
-    except BaseException as error:
-        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-        theirs = [f" ({file}:{line})" for file, line in places if not file.startswith(_OUR_SIDE)]
-        where = theirs[-1] if theirs else ""
-        raise PluginError(f"{what} failed: {type(error).__name__}: {error}{where}") from error
-
-
-def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
-    """Raise unless the plugin implements hooks that exist, and as plain functions."""
-    names = [caller.name for caller in manager.get_hookcallers(plugin) or ()]
-    if not names:
-        raise PluginError(f"it implements no hook; mark at least one of {', '.join(HOOKS)} with @hookimpl")
-    for name in names:
-        if name not in HOOKS:
-            miss = near_miss(name, HOOKS)
-            raise PluginError(
-                f"it implements {name!r}, which is not a hook{miss or '; hooks are: ' + ', '.join(HOOKS)}"
-            )
-        for implementation in getattr(manager.hook, name).get_hookimpls():
-            if implementation.plugin is plugin and (implementation.wrapper or implementation.hookwrapper):
-                raise PluginError(f"{name} is a hook wrapper; a plugin returns its own specs and touches no others")
-
-
-def _ask(manager: pluggy.PluginManager, plugin: Any, hook: str, expected: type[Spec]) -> list[Spec]:
-    """Call one hook of one plugin and return its specs, checked for their class alone."""
-    if all(caller.name != hook for caller in manager.get_hookcallers(plugin) or ()):
-        return []
-    others = [other for other in manager.get_plugins() if other is not plugin]
-    with _stage(f"calling {hook}"):
-        results = manager.subset_hook_caller(hook, others)()
-        returned = results[0] if results else None
-        if returned is None or isinstance(returned, str | bytes | Mapping) or not hasattr(returned, "__iter__"):
-            raise PluginError(f"{hook} must return a list of {expected.__name__}, got {returned!r}")
-        specs = list(returned)
-    for spec in specs:
-        if not isinstance(spec, expected):
-            raise PluginError(f"{hook} must return a list of {expected.__name__}, got one with {spec!r}")
-    return specs
-
-
-def _checked(loaded: _Loaded) -> _Loaded:
-    faults = []
-    for spec in loaded.specs:
-        with _stage(f"checking {spec.kind} {spec.name!r}"):
-            faults += spec_faults(spec, type(spec))
-    twice = sorted({key for key in loaded.keys if loaded.keys.count(key) > 1})
-    faults += [f"{kind} {name!r} is declared twice" for kind, name in twice]
-    if not loaded.specs:
-        faults.append("its hooks return no spec at all")
+def _refuse(problems: tuple[PluginProblem, ...]) -> None:
+    faults: list[PhotophoreError] = [PluginError(f"{problem}; {problem.remedy}") for problem in problems]
     if faults:
-        raise PluginError("; ".join(faults))
-    return loaded
+        raise faults[0] if len(faults) == 1 else Problems(faults)
 
 
-def _settle(
-    manager: pluggy.PluginManager, loaded: Sequence[_Loaded], problems: list[PluginProblem]
-) -> dict[Key, tuple[Spec, Origin]]:
-    """Give each name to one plugin: a built-in keeps its own, and a name that two strangers want goes to neither."""
-    entries: dict[Key, tuple[Spec, Origin]] = {}
-    strangers: list[_Loaded] = []
-    for item in loaded:
-        taken = [key for key in item.keys if key in entries]
-        if taken:
-            manager.unregister(item.plugin)
-            clashes = "; ".join(f"{kind} {name!r} is already {entries[kind, name][1]}'s" for kind, name in taken)
-            keys = tuple(key for key in item.keys if key not in entries)
-            problems.append(
-                PluginProblem(item.origin, f"{clashes}; the built-in stays, all of this plugin is left out", keys)
-            )
-        elif item.origin.builtin:
-            entries.update({(spec.kind, spec.name): (spec, item.origin) for spec in item.specs})
-        else:
-            strangers.append(item)
+def _clashes(
+    manager: pluggy.PluginManager, item: Loaded, entries: Entries, problems: list[PluginProblem]
+) -> bool:
+    """Leave out all of a plugin that wants a name of a built-in one, and tell whether it did."""
+    taken = [key for key in item.keys if key in entries]
+    if taken:
+        manager.unregister(item.plugin)
+        clashes = "; ".join(f"{kind} {name!r} is already {entries[kind, name][1]}'s" for kind, name in taken)
+        reason = f"{clashes}; the built-in stays, all of this plugin is left out"
+        keys = tuple(key for key in item.keys if key not in entries)
+        problems.append(PluginProblem(item.origin, reason, keys, conflict=True))
+    return bool(taken)
+
+
+def _settle_strangers(
+    manager: pluggy.PluginManager,
+    loaded: Iterable[Loaded],
+    entries: dict[Key, tuple[Spec, Origin]],
+    problems: list[PluginProblem],
+) -> None:
+    """Give each name to one stranger: to the only one that wants it or is called so, else to nobody."""
     owners: dict[Key, list[tuple[Spec, Origin]]] = {}
-    for item in strangers:
+    for item in [each for each in loaded if not _clashes(manager, each, entries, problems)]:
         for key, spec in zip(item.keys, item.specs, strict=True):
             owners.setdefault(key, []).append((spec, item.origin))
     for (kind, name), sides in owners.items():
+        named = [side for side in sides if side[1].entry_point == name]
+        owner = sides[0] if len(sides) == 1 else named[0] if len(named) == 1 else None
+        if owner is not None:
+            entries[kind, name] = owner
         if len(sides) == 1:
-            entries[kind, name] = sides[0]
-        else:
-            names = " and by ".join(str(origin) for _, origin in sides)
+            continue
+        names = " and by ".join(str(origin) for _, origin in sides)
+        if owner is None:
             reason = f"{kind} {name!r} is declared by {names}; neither is used until one of them is removed"
-            problems.append(PluginProblem(sides[0][1], reason, ((kind, name),)))
-    return entries
+            problems.append(PluginProblem(sides[0][1], reason, ((kind, name),), conflict=True))
+            continue
+        for _, origin in sides:
+            if origin is not owner[1]:
+                reason = f"{kind} {name!r} is declared by {names}; that of {owner[1]} is used, whose entry point is called so"
+                problems.append(PluginProblem(origin, reason, conflict=True))
 
 
 def _wanted(only: tuple[str, ...] | None) -> frozenset[str] | None:
     if only is not None:
         return frozenset(only)
-    names = [name.strip() for name in os.environ.get("PHOTOPHORE_PLUGINS", "").split(",")]
-    return frozenset(filter(None, names)) or None
+    names = frozenset(filter(None, (name.strip() for name in os.environ.get(SUBSET_VARIABLE, "").split(","))))
+    return names | {BUILTIN} if names else None
 
 
 def _choose(found: tuple[Found, ...], wanted: frozenset[str]) -> tuple[Found, ...]:
@@ -300,7 +299,7 @@ def _choose(found: tuple[Found, ...], wanted: frozenset[str]) -> tuple[Found, ..
         miss = near_miss(unknown[0], known)
         raise PluginError(
             f"no plugin {unknown[0]!r} is installed{miss}{' ' if miss else '; '}"
-            f"installed are: {', '.join(sorted(known))} (asked for by --no-plugins or PHOTOPHORE_PLUGINS)"
+            f"installed are: {', '.join(sorted(known))} (asked for by {SUBSET_VARIABLE})"
         )
     return tuple(item for item in found if not wanted.isdisjoint(_names(item.origin)))
 

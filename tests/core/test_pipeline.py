@@ -149,7 +149,7 @@ def test_an_unforeseen_error_names_plugin_and_batch(tmp_path: Path, registry: Re
         run_toys(tmp_path, registry, set_={"encoder": {"fault": "crash"}})
     queries = tmp_path / "queries.faa"
     assert caught.value.__notes__ == [
-        f"in encoder letters, on a batch of 4 proteins (28 residues) from 'p1' ({queries}:1) to 'p4'"
+        f"in encoder letters of toys 3.1, on a batch of 4 proteins (28 residues) from 'p1' ({queries}:1) to 'p4'"
     ]
     assert not (tmp_path / "out").exists()
 

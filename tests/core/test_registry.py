@@ -172,7 +172,7 @@ def test_one_module_named_twice_is_loaded_once(site, good) -> None:
 
 def test_what_a_plugin_prints_does_not_reach_standard_output(site, good, capsys) -> None:
     site.install("acme", "print('hello from acme')\n" + good.format(name="acme"))
-    load_registry()
+    load_registry().specs()
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "hello from acme\n"
@@ -180,8 +180,9 @@ def test_what_a_plugin_prints_does_not_reach_standard_output(site, good, capsys)
 
 def test_ctrl_c_is_not_taken_for_a_broken_plugin(site) -> None:
     site.install("acme", "raise KeyboardInterrupt\n")
+    registry = load_registry()
     with pytest.raises(KeyboardInterrupt):
-        load_registry()
+        registry.specs()
 
 
 @pytest.mark.parametrize(
@@ -299,8 +300,6 @@ def test_only_loads_what_is_named(site, good, monkeypatch) -> None:
     assert {spec.name for spec in registry.specs("aggregator")} == {"acme"}
     assert registry.spec("index", "flat").name == "flat"
     assert registry.problems == ()
-    monkeypatch.setenv("PHOTOPHORE_PLUGINS", "acme")
-    assert [spec.name for spec in load_registry().specs()] == ["acme"]
     with pytest.raises(PluginError, match="no plugin 'acmee' is installed; did you mean 'acme'"):
         load_registry(only=("acmee",))
 

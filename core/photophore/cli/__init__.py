@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from photophore.errors import PhotophoreError
+from photophore.errors import PhotophoreError, Terminated, UsageError
 
 #: Exit code of a fault that nobody foresaw, as in sysexits.h.
 UNFORESEEN = 70
@@ -107,7 +107,16 @@ def _print_version(ctx: click.Context, _option: click.Parameter, value: bool) ->
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--debug", is_flag=True, envvar="PHOTOPHORE_DEBUG", help="Show the traceback of an error.")
-@click.option("--no-plugins", is_flag=True, help="Load no plugins but the built-in ones.")
+@click.option("--no-plugins", is_flag=True, help="Load no plugins but the built-in ones (PHOTOPHORE_PLUGINS=a,b: nor any but these).")
+@click.option(
+    "--plugins-dir",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="Load every *.py in DIR as a plugin, too; may be repeated.",
+)
+@click.option("--trace-plugins", is_flag=True, help="Show each call into a plugin with its time.")
 @click.option(
     "--version",
     is_flag=True,
@@ -117,15 +126,23 @@ def _print_version(ctx: click.Context, _option: click.Parameter, value: bool) ->
     help="Print the version number.",
 )
 @click.pass_context
-def cli(ctx: click.Context, *, debug: bool, no_plugins: bool) -> None:
+def cli(ctx: click.Context, *, debug: bool, no_plugins: bool, folders: tuple[str, ...], trace_plugins: bool) -> None:
     """Annotate proteins that alignment alone leaves dark.
 
     A learned prefilter finds the few profiles worth aligning to each protein; HMMER scores these, so that every
     score and E-value is HMMER's own. Encoders, indexes, aggregators and annotators are plugins.
     """
     ctx.ensure_object(Settings).debug = debug
+    if no_plugins and folders:
+        raise UsageError("--no-plugins and --plugins-dir exclude each other; give one of them")
     if no_plugins:
         ctx.with_resource(_environment("PHOTOPHORE_PLUGINS", "photophore"))
+    if folders:
+        ctx.with_resource(_environment("PHOTOPHORE_PLUGINS_DIR", os.pathsep.join(folders)))
+    if trace_plugins:
+        from photophore.trace import tracing
+
+        ctx.with_resource(tracing())
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -184,7 +201,7 @@ def _termination() -> Iterator[None]:
         return
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+        raise Terminated(128 + number)
 
     before: Any = signal.signal(signal.SIGTERM, stop)
     try:

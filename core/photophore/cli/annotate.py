@@ -155,7 +155,7 @@ def annotate(*, fasta: tuple[str, ...], config: str | None, quiet: bool, **given
     links = _links(given)
     given["formats"] = tuple(name.strip() for text in given["formats"] for name in text.split(",") if name.strip())
     run_config = load_run_config(Path(config) if config else None, {"inputs": fasta, **given}, links)
-    registry = load_registry()
+    registry = load_registry(beside=Path(config) if config else None)
     if quiet:
         summary = run(run_config, registry, NoProgress())
     else:

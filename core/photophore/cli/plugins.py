@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import traceback
-from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ def plugins() -> None:
     photophore plugins list
     photophore plugins show ivfpq
     photophore plugins doctor
+    photophore plugins new best-match --kind annotator
     """  # noqa: D301 - click's mark for lines that keep their breaks
 
 
@@ -35,7 +37,9 @@ def list_(*, as_json: bool) -> None:
     """List every plugin: what it does, where it comes from, and what it still needs."""
     registry = _load()
     if as_json:
-        click.echo(json.dumps(_report(registry), indent=2))
+        from photophore.diagnosis import report
+
+        click.echo(json.dumps(report(registry), indent=2))
         return
     width = max((len(spec.name) for spec in registry.specs()), default=0)
     for kind in _kinds():
@@ -81,26 +85,86 @@ def show(*, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
 def doctor(settings: Settings, *, as_json: bool) -> None:
-    """Check every plugin; ends with code 6 where one is broken.
+    """Tell what is installed, from where, what is broken and why, what conflicts, and which versions do not fit.
 
-    A missing runtime or model is told with the command that brings it, and is no fault.
+    Ends with code 6 where a plugin is broken or in conflict. A missing runtime or model is told with the command that
+    brings it, and is no fault; nor is a version that does not fit, since it may work.
     """
-    registry = _load()
+    from photophore.diagnosis import diagnose, fatal_plugins
+    from photophore.registry import load_registry
+
+    registry = load_registry(barred=fatal_plugins(), strict=False)
+    facts = diagnose(registry)
     if as_json:
-        click.echo(json.dumps(_report(registry), indent=2))
+        click.echo(json.dumps(facts, indent=2))
     else:
-        for spec in registry.specs():
-            needs = [f"needs: {command}" for command in _commands(spec)]
-            needs += [f"has no model {name}; photophore models add brings it" for name in _absent_models(spec)]
-            click.echo(f"{'ok     ' if not needs else 'missing'}  {spec.kind} {spec.name}{_provenance(registry, spec)}")
-            for need in needs:
-                click.echo(f"         {need}")
+        _page(registry, facts)
         for problem in registry.problems:
-            click.echo(f"broken   {problem}\n         {problem.remedy}")
             if settings.debug and problem.cause is not None:
                 click.echo("".join(traceback.format_exception(problem.cause)), err=True)
     if registry.problems:
         raise PluginError(f"broken: {'; '.join(dict.fromkeys(str(problem.origin) for problem in registry.problems))}")
+
+
+@plugins.command(short_help="Make a new plugin: code, tests, CI and licence.")
+@click.argument("name")
+@click.option("--kind", required=True, metavar="KIND", help="encoder, index, aggregator or annotator.")
+@click.option("-o", "--output", "parent", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to make it in (default: here).")
+@click.option("--author", default="", metavar="TEXT", help="Copyright holder, for the licence.")
+def new(*, name: str, kind: str, parent: Path, author: str) -> None:
+    """Make the folder photophore-NAME: a distribution with a small plugin that works, to be made into your own.
+
+    \b
+    photophore plugins new best-match --kind annotator
+    cd photophore-best-match
+    pip install -e '.[test]' && pytest
+    """  # noqa: D301 - click's mark for lines that keep their breaks
+    from photophore.scaffold import NewPlugin, make_plugin
+
+    folder = make_plugin(NewPlugin(name=name, kind=kind, author=author), parent, _load())
+    click.echo(f"made {folder}; next:")
+    click.echo(f"  cd {shlex.quote(str(folder))}\n  pip install -e '.[test]' && pytest\n  photophore plugins show {name}")
+
+
+def _page(registry: Registry, facts: dict[str, Any]) -> None:
+    """Print the page of the doctor."""
+    from photophore.diagnosis import absent_models, needs
+
+    click.echo(f"Photophore {facts['photophore']}, plugin interface v{facts['api']}, Python {facts['python']}")
+    for label, value in (("only PHOTOPHORE_PLUGINS", facts["subset"]), ("also every file in", facts["folders"])):
+        if value:
+            click.echo(f"{label}: {value}")
+    absent = absent_models(registry)
+    by_origin: dict[Any, list[Spec]] = {}
+    for spec in registry.specs():
+        by_origin.setdefault(registry.origin(spec), []).append(spec)
+    for origin, specs in sorted(by_origin.items(), key=lambda item: (not item[0].builtin, str(item[0]))):
+        taken = facts["seconds"].get(str(origin))
+        click.secho(f"\n{origin}", bold=True, nl=False)
+        click.echo(f"{'' if origin.one_file else f' in {origin.location}'}{f', {taken:.3f} s' if taken else ''}")
+        for spec in specs:
+            lacks = needs(spec, absent)
+            click.echo(f"{'missing' if lacks else 'ok     '}  {spec.kind} {spec.name}")
+            for need in lacks:
+                click.echo(f"         {need}")
+    _section("Broken", [f"{item}\n         {item.remedy}" for item in registry.problems if not item.conflict], "broken ")
+    _section("In conflict", [f"{item}\n         {item.remedy}" for item in registry.problems if item.conflict], "clash  ")
+    _section("Versions that do not fit", facts["misfits"], "misfit ")
+    advice = "import runtimes in create(), not at the top of the module"
+    _section("Slow", [f"{name}: {facts['seconds'][name]:.1f} s; {advice}" for name in facts["slow"]], "slow   ")
+    _section("Not loaded", [str(origin) for origin in registry.left_out], "left   ")
+    broken = sum(not item.conflict for item in registry.problems)
+    click.echo(
+        f"\n{len(registry.specs())} plugins from {len(by_origin)} entry points and files; broken: {broken}, in conflict: "
+        f"{len(registry.problems) - broken}, misfits: {len(facts['misfits'])}, slow: {len(facts['slow'])}"
+    )
+
+
+def _section(title: str, lines: list[str], mark: str) -> None:
+    if lines:
+        click.secho(f"\n{title}", bold=True)
+        for line in lines:
+            click.echo(f"{mark}  {line}")
 
 
 def _load() -> Registry:
@@ -127,51 +191,6 @@ def _commands(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(requirement.install for requirement in missing_requirements(spec)))
 
 
-def _absent_models(spec: Spec) -> tuple[str, ...]:
-    from photophore.models import list_models
-
-    known = {model.name for model in list_models()}
-    return tuple(name for name in spec.models if name not in known)
-
-
 def _count(problems: tuple[PluginProblem, ...]) -> str:
     many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return f"{many} with plugins; photophore plugins doctor tells what to do"
-
-
-def _report(registry: Registry) -> dict[str, Any]:
-    """Return the registry as JSON-ready facts."""
-    from importlib.metadata import version
-
-    from photophore.config import options_of, show_value
-    from photophore.hookspecs import API_VERSION
-    from photophore.registry import missing_requirements
-
-    return {
-        "photophore": version("photophore"),
-        "api": API_VERSION,
-        "plugins": [
-            {
-                "kind": spec.kind,
-                "name": spec.name,
-                "summary": spec.summary,
-                **asdict(registry.origin(spec)),
-                "missing": [asdict(requirement) for requirement in missing_requirements(spec)],
-                "models": {name: name not in _absent_models(spec) for name in spec.models},
-                "options": [
-                    {"name": item.name, "values": item.expected, "default": show_value(item.default), "help": item.help}
-                    for item in options_of(spec.config)
-                ],
-            }
-            for spec in registry.specs()
-        ],
-        "problems": [
-            {
-                **asdict(problem.origin),
-                "reason": problem.reason,
-                "remedy": problem.remedy,
-                "missing": [{"kind": kind, "name": name} for kind, name in problem.specs],
-            }
-            for problem in registry.problems
-        ],
-    }

@@ -41,7 +41,7 @@ def train(*, name: str, config_file: Path, settings: tuple[str, ...]) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     overrides = parse_settings(settings)
-    registry = load_registry()
+    registry = load_registry(beside=config_file)
     spec = registry.spec("encoder", name)
     if not isinstance(spec, EncoderSpec) or spec.train is None:
         able = [item.name for item in registry.specs("encoder") if isinstance(item, EncoderSpec) and item.train]

@@ -15,7 +15,8 @@
         def spec(cls):
             return photophore_aggregators()[0]
 
-Every suite makes the config with `options` (a fixture, ``{}`` by default) and states its tolerances as class attributes.
+Every suite makes the config with `options` (a fixture, ``{}`` by default), tries that those in `refused` are refused by the text given with them,
+and states its tolerances as class attributes: `tolerance`, `gpu_tolerance` (None for a plugin that uses no GPU), `recall_floor` and so on.
 """
 
 from __future__ import annotations

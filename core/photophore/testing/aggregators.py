@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from photophore.hookspecs import Aggregator, AggregatorSpec, Runtime
-from photophore.testing.declarations import SpecConformance
+from photophore.testing.declarations import SpecConformance, elsewhere
 from photophore.testing.samples import TARGETS, neighbours, only
 from photophore.types import Candidates, Neighbours, TargetTable
 
@@ -17,6 +17,8 @@ from photophore.types import Candidates, Neighbours, TargetTable
 class AggregatorConformance(SpecConformance):
     """Scored targets of each protein, best first, from its own neighbours alone."""
 
+    #: Residues of the longest protein tried.
+    longest: ClassVar[int] = 3000
     #: Whether a target on which all residues of a protein agree must come first.
     finds_planted: ClassVar[bool] = True
 
@@ -88,6 +90,12 @@ class AggregatorConformance(SpecConformance):
                 for name, column in together.evidence.items():
                     assert np.array_equal(alone.evidence[name], column[part])
 
+    def test_a_long_protein_is_not_cut(self, aggregator: Aggregator, targets: TargetTable) -> None:
+        found = neighbours(self.longest, seed=5, planted=3)
+        result = aggregator.aggregate(found, targets)
+        assert np.isfinite(result.scores).all()
+        _check_order(result, 0, len(targets))
+
     def test_nothing_in_nothing_out(self, aggregator: Aggregator, targets: TargetTable) -> None:
         assert len(aggregator.aggregate(neighbours(), targets)) == 0
         without = aggregator.aggregate(neighbours(0, 0), targets)
@@ -109,8 +117,14 @@ class AggregatorConformance(SpecConformance):
         found: Neighbours,
     ) -> None:
         first = aggregator.aggregate(found, targets)
-        for other in (aggregator, spec.create(config, two_threads)):
-            again = other.aggregate(found, targets)
+        other = spec.create(config, two_threads)
+        results = (
+            aggregator.aggregate(found, targets),
+            other.aggregate(found, targets),
+            elsewhere(aggregator.aggregate, found, targets),
+        )
+        for again in results:
+            assert again.ids == first.ids
             assert np.array_equal(first.targets, again.targets)
             assert np.array_equal(first.scores, again.scores)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,15 +12,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from photophore.errors import PhotophoreError
 from photophore.hookspecs import Annotator, AnnotatorSpec, Runtime, TargetSource
-from photophore.testing.declarations import SpecConformance
-from photophore.testing.samples import offsets_of
+from photophore.testing.declarations import SpecConformance, elsewhere
+from photophore.testing.samples import UNUSUAL_LETTERS, offsets_of, proteins, random_proteins
 from photophore.types import Annotation, Candidates, ProfileBatch, SequenceBatch, TargetTable
 
 
 class AnnotatorConformance(SpecConformance):
     """Annotations of each protein from its own candidates alone; give `sources` and `batch` beside the spec."""
 
+    #: Residues of the longest protein tried.
+    longest: ClassVar[int] = 3000
     #: Whether annotations name targets of the database; False where they name what those carry, such as EC numbers.
     names_targets: ClassVar[bool] = True
 
@@ -98,6 +103,50 @@ class AnnotatorConformance(SpecConformance):
             for name, value in annotation.evidence.items():
                 assert value is None or type(value) is columns[name], name
 
+    def test_annotations_say_where_they_come_from(
+        self, spec: AnnotatorSpec, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
+    ) -> None:
+        """Each names its method and a candidate of its own protein, and fills or leaves empty every declared column."""
+        shares = [[target for target in range(len(targets)) if target % 2 == row % 2] for row in range(len(batch))]
+        candidates = Candidates(
+            ids=batch.ids,
+            offsets=offsets_of(list(map(len, shares))),
+            targets=np.array([target for share in shares for target in share], dtype=np.int32),
+            scores=np.ones(sum(map(len, shares)), dtype=np.float32),
+        )
+        own = {name: {targets.ids[t] for t in share} for name, share in zip(batch.ids, shares, strict=True)}
+        columns = {column.name for column in spec.columns}
+        for annotation in annotator.annotate(batch, candidates):
+            assert annotation.method, "an annotation names the method that made it"
+            assert annotation.target, "an annotation names what was found"
+            assert annotation.target in own[annotation.protein] or not self.names_targets
+            assert set(annotation.evidence) == columns, "every declared column has a value, if only None"
+            assert annotation.evalue is None or annotation.evalue >= 0
+            assert annotation.confidence is None or 0 <= annotation.confidence <= 1
+
+    def test_annotations_travel_between_processes(
+        self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
+    ) -> None:
+        annotations = list(annotator.annotate(batch, every_candidate(batch, targets)))
+        assert pickle.loads(pickle.dumps(annotations)) == annotations  # noqa: S301 - made in this line
+
+    def test_files_that_are_gone_are_named(
+        self, spec: AnnotatorSpec, config: Any, runtime: Runtime, source: TargetSource, targets: TargetTable, tmp_path: Path
+    ) -> None:
+        if not source.files:
+            pytest.skip("keeps no files in the database")
+        with pytest.raises(PhotophoreError, match=re.escape(str(tmp_path))):
+            spec.create(tmp_path, targets, config, runtime)
+
+    def test_a_source_that_is_something_else_is_named(self, spec: AnnotatorSpec, config: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "annotator"
+        folder.mkdir()
+        for name, content in (("nothing.txt", b""), ("noise.txt", b"\x89\x00no source\n\xff")):
+            path = tmp_path / name
+            path.write_bytes(content)
+            with pytest.raises(PhotophoreError, match=re.escape(name)):
+                spec.read_targets([path], folder, config)
+
     def test_order(self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch) -> None:
         annotations = annotator.annotate(batch, every_candidate(batch, targets))
         places = [batch.ids.index(annotation.protein) for annotation in annotations]
@@ -112,6 +161,13 @@ class AnnotatorConformance(SpecConformance):
             one = batch.select([item])
             alone = annotator.annotate(one, every_candidate(one, targets))
             assert list(alone) == [annotation for annotation in together if annotation.protein == name]
+
+    def test_odd_residues_and_long_proteins_are_taken(self, annotator: Annotator, targets: TargetTable) -> None:
+        odd = proteins(*UNUSUAL_LETTERS, UNUSUAL_LETTERS * 5, f"MKVL{UNUSUAL_LETTERS}AWYDE")
+        for batch in (odd, random_proteins(self.longest)):
+            lengths = dict(zip(batch.ids, map(len, batch.sequences), strict=True))
+            for annotation in annotator.annotate(batch, every_candidate(batch, targets)):
+                assert annotation.protein_length == lengths[annotation.protein]
 
     def test_only_candidates_are_annotated(
         self, annotator: Annotator, targets: TargetTable, batch: SequenceBatch
@@ -141,7 +197,12 @@ class AnnotatorConformance(SpecConformance):
         first = annotator.annotate(batch, candidates)
         other = spec.create(folder, targets, config, two_threads)
         assert list(annotator.annotate(batch, candidates)) == list(first)
+        assert list(elsewhere(annotator.annotate, batch, candidates)) == list(first)
         assert list(other.annotate(batch, candidates)) == list(first)
+
+    def _open(self, spec: Any, config: Any, runtime: Runtime, folder: Path) -> Any:
+        none = TargetTable((), offsets_of([]))
+        return spec.create(folder, none, config, runtime)
 
 
 def every_candidate(batch: SequenceBatch, targets: TargetTable, kept: Sequence[int] | None = None) -> Candidates:

@@ -12,7 +12,7 @@ import pytest
 
 from photophore.errors import PluginError
 from photophore.hookspecs import Encoder, EncoderSpec, Runtime
-from photophore.testing.declarations import SpecConformance
+from photophore.testing.declarations import SpecConformance, elsewhere
 from photophore.testing.samples import AMINO_ACIDS, UNUSUAL_LETTERS, offsets_of, proteins, random_proteins
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 
@@ -97,10 +97,33 @@ class EncoderConformance(SpecConformance):
         assert second.digest == encoder.digest
         self._check_close(second.encode(mixed).values, first.values)
 
+    def test_twice_the_same_and_in_another_thread(self, encoder: Encoder, mixed: SequenceBatch) -> None:
+        first = encoder.encode(mixed)
+        for again in (encoder.encode(mixed), elsewhere(encoder.encode, mixed)):
+            assert again.ids == first.ids
+            assert np.array_equal(again.offsets, first.offsets)
+            self._check_close(again.values, first.values)
+
+    def test_vectors_may_be_changed_by_who_got_them(self, encoder: Encoder, mixed: SequenceBatch) -> None:
+        first = encoder.encode(mixed)
+        before = first.values.copy()
+        if first.values.flags.writeable:
+            first.values[:] = 0
+        self._check_close(encoder.encode(mixed).values, before)
+
+    def test_gpu_and_processor_agree(
+        self, spec: EncoderSpec, config: Any, gpu: Runtime, encoder: Encoder, mixed: SequenceBatch
+    ) -> None:
+        on_gpu = spec.create(config, gpu)
+        assert on_gpu.digest == encoder.digest
+        difference = np.abs(on_gpu.encode(mixed).values.astype(np.float64) - encoder.encode(mixed).values)
+        assert self.gpu_tolerance is not None
+        assert difference.max() <= self.gpu_tolerance
+
     def test_profiles(self, spec: EncoderSpec, encoder: Encoder) -> None:
         profiles = _sample_profiles()
         if not self.encodes_profiles:
-            with pytest.raises(PluginError):
+            with pytest.raises(PluginError, match=spec.name):
                 encoder.encode_profiles(profiles)
             return
         embeddings = encoder.encode_profiles(profiles)

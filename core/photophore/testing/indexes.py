@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import pytest
 
 from photophore.errors import DatabaseError
 from photophore.hookspecs import Index, IndexSpec, Runtime
-from photophore.testing.declarations import SpecConformance
+from photophore.testing.declarations import SpecConformance, elsewhere
 from photophore.testing.samples import clustered, vectors
 from photophore.types import Embeddings, Neighbours
 
@@ -105,6 +106,54 @@ class IndexConformance(SpecConformance):
         before, after = index.search(queries), _built(spec, config, two_threads, database).search(queries)
         self._check_same(after.rows, after.scores, before.rows, before.scores)
 
+    def test_twice_the_same_and_in_another_thread(self, index: Index, queries: Embeddings) -> None:
+        first = index.search(queries)
+        for again in (index.search(queries), elsewhere(index.search, queries)):
+            assert again.ids == first.ids
+            self._check_same(again.rows, again.scores, first.rows, first.scores)
+
+    def test_arguments_are_left_alone(
+        self, spec: IndexSpec, config: Any, runtime: Runtime, database: Embeddings, queries: Embeddings
+    ) -> None:
+        before = database.values.copy(), queries.values.copy()
+        _built(spec, config, runtime, database).search(queries)
+        assert np.array_equal(database.values, before[0])
+        assert np.array_equal(queries.values, before[1])
+
+    def test_halves_merged_find_what_the_whole_finds(
+        self, spec: IndexSpec, config: Any, runtime: Runtime, database: Embeddings, queries: Embeddings
+    ) -> None:
+        """The nearest rows of two halves, merged by their scores, are as good as those of the whole."""
+        half = len(database.values) // 2
+        parts = [
+            _built(spec, config, runtime, vectors(rows, len(rows))).search(queries)
+            for rows in (database.values[:half], database.values[half:])
+        ]
+        k = parts[0].rows.shape[1]
+        assert np.array_equal(parts[0].positions, parts[1].positions)
+        scores = np.concatenate([part.scores for part in parts], axis=1)  # (searched, 2 k)
+        shifted = [np.where(part.rows < 0, -1, part.rows + shift) for part, shift in zip(parts, (0, half), strict=True)]
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        merged = np.take_along_axis(np.concatenate(shifted, axis=1), best, axis=1)
+        similarity = queries.values[_searched_rows(parts[0], queries)] @ database.values.T  # (searched, rows)
+        truth = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+        shared = sum(len(np.intersect1d(one, other)) for one, other in zip(merged, truth, strict=True))
+        assert shared / truth.size >= self.recall_floor
+
+    def test_gpu_and_processor_agree(
+        self, spec: IndexSpec, config: Any, gpu: Runtime, index: Index, database: Embeddings, queries: Embeddings
+    ) -> None:
+        found, other = index.search(queries), _built(spec, config, gpu, database).search(queries)
+        present = (found.rows >= 0) & (other.rows >= 0)
+        assert self.gpu_tolerance is not None
+        assert np.abs(found.scores - other.scores)[present].max() <= self.gpu_tolerance
+
+    def test_a_folder_without_an_index_is_named(
+        self, spec: IndexSpec, config: Any, runtime: Runtime, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DatabaseError, match=re.escape(str(tmp_path))):
+            spec.create(config, runtime).load(tmp_path)
+
     def test_no_proteins(self, index: Index, queries: Embeddings) -> None:
         found = index.search(vectors(queries.values[:0]))
         assert found.ids == ()
@@ -132,7 +181,7 @@ class IndexConformance(SpecConformance):
         assert index.search(half).rows.shape == index.search(queries).rows.shape
 
     def test_other_vectors_are_refused(self, index: Index, queries: Embeddings) -> None:
-        with pytest.raises(DatabaseError):
+        with pytest.raises(DatabaseError, match="c3c3"):
             index.search(vectors(queries.values, len(queries.values), digest="c3" * 32))
 
     def _check_same(self, rows: Any, scores: Any, other_rows: Any, other_scores: Any) -> None:

@@ -1,0 +1,1 @@
+"""An annotator for Photophore that runs DIAMOND on the candidates of each protein."""

@@ -1,0 +1,1 @@
+"""An encoder for Photophore in numpy alone: a vector for each window of residues."""

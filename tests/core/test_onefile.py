@@ -1,0 +1,126 @@
+"""Plugins in one file: found, named and kept apart like installed ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import sys
+
+import pytest
+
+from photophore.entrypoints import Origin
+from photophore.errors import PluginError
+from photophore.registry import load_registry
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder of one-file plugins."""
+    made = tmp_path / "mine"
+    made.mkdir()
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", str(made))
+    yield made
+    for name in [name for name in sys.modules if name.startswith("photophore_one_file_")]:
+        del sys.modules[name]
+
+
+def test_every_file_of_the_folder_is_a_plugin(site, good, folder) -> None:
+    for name in ("acme", "bolt", "_private", ".hidden"):
+        (folder / f"{name}.py").write_text(good.format(name=name.strip("_.")))
+    (folder / "notes.txt").write_text("no plugin")
+    registry = load_registry()
+    mine = {spec.name: registry.origin(spec) for spec in registry.specs() if registry.origin(spec).one_file}
+    digest = hashlib.sha256((folder / "acme.py").read_bytes()).hexdigest()[:12]
+    path = str(folder / "acme.py")
+    assert mine.keys() == {"acme", "bolt"}
+    assert mine["acme"] == Origin("acme.py", f"sha256:{digest}", "acme", path, one_file=True)
+    assert str(mine["acme"]) == f"{path} (one file, sha256:{digest})"
+    assert not mine["acme"].builtin
+
+
+def test_options_of_a_file_travel_between_processes(site, good, folder) -> None:
+    (folder / "acme.py").write_text(good.format(name="acme"))
+    config = load_registry().spec("aggregator", "acme").config(gate=0.25)
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - made in this line
+
+
+def test_a_broken_file_is_named_with_its_line(site, folder) -> None:
+    (folder / "acme.py").write_text("x = 1\nraise RuntimeError('no GPU')\n")
+    (problem,) = load_registry().problems
+    assert str(problem).startswith(f"plugin {folder / 'acme.py'} (one file, sha256:")
+    assert f"failed: RuntimeError: no GPU ({folder / 'acme.py'}:2)" in str(problem)
+    assert problem.remedy == f"correct or remove the file {folder / 'acme.py'}"
+    assert not [name for name in sys.modules if name.startswith("photophore_one_file_acme")]
+
+
+def test_a_file_that_cannot_be_read_is_reported(site, folder) -> None:
+    (folder / "acme.py").mkdir()
+    (problem,) = load_registry().problems
+    assert str(problem) == f"plugin {folder / 'acme.py'} (one file, unread): cannot be read: Is a directory"
+
+
+def test_a_file_may_not_take_the_name_of_a_builtin(site, good, folder) -> None:
+    (folder / "photophore.py").write_text(good.format(name="diagonal"))
+    registry = load_registry()
+    assert registry.origin(registry.spec("aggregator", "diagonal")).distribution == "photophore"
+    (problem,) = registry.problems
+    assert problem.conflict
+    assert "aggregator 'diagonal' is already photophore" in problem.reason
+
+
+def test_a_file_and_a_distribution_in_conflict_are_both_named(site, good, folder) -> None:
+    site.install("acme", good.format(name="acme"))
+    (folder / "acme.py").write_text(good.format(name="acme"))
+    with pytest.raises(PluginError) as caught:
+        load_registry().spec("aggregator", "acme")
+    assert f"declared by acme 1.0 (entry point 'acme') and by {folder / 'acme.py'} (one file, sha256:" in str(caught.value)
+
+
+def test_a_subset_may_name_a_file(site, good, folder, monkeypatch) -> None:
+    for name in ("acme", "bolt"):
+        (folder / f"{name}.py").write_text(good.format(name=name))
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS", "bolt")
+    assert {"acme", "bolt"} & {spec.name for spec in load_registry().specs()} == {"bolt"}
+
+
+def test_a_folder_that_is_not_there_is_an_error(site, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", str(tmp_path / "gone"))
+    with pytest.raises(PluginError, match="gone: there is no such folder of plugins; check --plugins-dir or PHOTOPHORE_P"):
+        load_registry()
+
+
+def test_the_file_beside_a_configuration_is_a_plugin(site, good, tmp_path) -> None:
+    config = tmp_path / "run.yaml"
+    assert "acme" not in {spec.name for spec in load_registry(beside=config).specs()}
+    (tmp_path / "photophore_plugin.py").write_text(good.format(name="acme"))
+    registry = load_registry(beside=config)
+    assert registry.origin(registry.spec("aggregator", "acme")).location == str(tmp_path / "photophore_plugin.py")
+
+
+def test_the_command_line_takes_folders(site, good, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "acme.py").write_text(good.format(name="acme"))
+    result = site.photophore("--plugins-dir", str(tmp_path / "mine"), "plugins", "list", "--json")
+    (acme,) = [item for item in json.loads(result.stdout)["plugins"] if item["name"] == "acme"]
+    assert (acme["one_file"], acme["location"]) == (True, str(tmp_path / "mine" / "acme.py"))
+    absent = site.photophore("--plugins-dir", str(tmp_path / "gone"), "plugins", "list")
+    assert absent.returncode == 2
+    assert "gone" in absent.stderr
+    both = site.photophore("--no-plugins", "--plugins-dir", str(tmp_path / "mine"), "plugins", "list")
+    assert both.returncode == 2
+    assert both.stderr == "photophore: error: --no-plugins and --plugins-dir exclude each other; give one of them\n"
+
+
+def test_a_run_uses_the_file_beside_its_configuration(site, good, tmp_path) -> None:
+    code = good.format(name="acme") + "def create(config, runtime):\n    raise SystemError('mine was opened')\n"
+    (tmp_path / "photophore_plugin.py").write_text(code.replace("def create(config, runtime):\n    return config\n", "", 1))
+    (tmp_path / "run.yaml").write_text("aggregator: acme\n")
+    (tmp_path / "a.faa").write_text(">p\nMKVLAWYDEGHIRSTNPQCF\n")
+    config = ("--config", str(tmp_path / "run.yaml"), "--dry-run")
+    result = site.photophore("annotate", str(tmp_path / "a.faa"), *config)
+    assert "SystemError: mine was opened" in result.stderr
+    without = site.photophore("--no-plugins", "annotate", str(tmp_path / "a.faa"), *config)
+    assert without.returncode == 6
+    assert "there is no aggregator 'acme'" in without.stderr
+    assert f"left out by --no-plugins or PHOTOPHORE_PLUGINS: {tmp_path / 'photophore_plugin.py'} (one file" in without.stderr
