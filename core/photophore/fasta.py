@@ -240,12 +240,17 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
+def nucleotide_share(records: Sequence[Record | Failure]) -> tuple[float, int]:
+    """Return which share of the letters of ``records`` are A, C, G, T, U or N, and how many letters there are."""
+    letters = "".join(record.sequence for record in records if isinstance(record, Record)).encode()
+    return 1 - len(letters.translate(None, _NUCLEOTIDES)) / max(1, len(letters)), len(letters)
+
+
 def _refuse_nucleotides(first: list[Record | Failure], name: str) -> None:
     """Raise `InputError` where at least 95 % of the first letters of a file are A, C, G, T, U or N."""
-    letters = "".join(record.sequence for record in first if isinstance(record, Record)).encode()
-    nucleotides = len(letters) - len(letters.translate(None, _NUCLEOTIDES))
-    if len(letters) >= _SNIFFED_RESIDUES and nucleotides >= 0.95 * len(letters):
+    share, letters = nucleotide_share(first)
+    if letters >= _SNIFFED_RESIDUES and share >= 0.95:
         raise InputError(
-            f"{name}: {100 * nucleotides / len(letters):.0f} % of the first {len(letters):,} letters are A, C, G, T, U or N: "
+            f"{name}: {100 * share:.0f} % of the first {letters:,} letters are A, C, G, T, U or N: "
             "this looks like DNA or RNA, not protein; translate it first, or pass --allow-nucleotide-like"
         )

@@ -36,6 +36,7 @@ class Command:
 #: Commands in the order of the help. The attribute of a module is named as the command.
 COMMANDS: dict[str, Command] = {
     "annotate": Command("Annotate", "Annotate the proteins of FASTA files.", "photophore.cli.annotate"),
+    "genes": Command("Annotate", "Call the genes of contigs and write their proteins.", "photophore.cli.genes"),
     "split": Command("Annotate", "Split an input into shards that are annotated one by one.", "photophore.cli.split"),
     "merge": Command("Annotate", "Merge the results of several runs into one.", "photophore.cli.merge"),
     "db": Command("Databases and models", "Build, list, describe and verify databases.", "photophore.cli.db"),
