@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from io import StringIO
 from multiprocessing.pool import ThreadPool
@@ -16,8 +14,7 @@ from photophore.errors import InputError, OutputError, PhotophoreError, PluginEr
 from photophore.fasta import FastaReader, Record, nucleotide_share
 from photophore.inputs import check_inputs
 from photophore.types import Failure
-from photophore.writers.atomic import OutputFile, output_error
-from photophore.writers.signals import SignalGuard
+from photophore.writers.atomic import OutputFile, whole_files
 
 if TYPE_CHECKING:
     import pyrodigal
@@ -81,22 +78,13 @@ def call_genes(paths: Sequence[str], proteins: Path, gff: Path | None, options: 
     finder = _finder(paths, options)
     counts = GeneCounts()
     finals = [path for path in (proteins, gff) if path is not None]
-    with SignalGuard() as signals, ExitStack() as stack:
-        partials = [path.with_name(f".{path.name}.partial-{os.getpid()}") for path in finals]
-        for partial in partials:
-            stack.callback(partial.unlink, missing_ok=True)
-        files = [OutputFile(partial, final) for partial, final in zip(partials, finals, strict=True)]
-        for file in files:
-            stack.callback(file.abandon)
-        pool = stack.enter_context(ThreadPool(options.threads))
+    with whole_files(finals) as files, ThreadPool(options.threads) as pool:
         for contigs in _batches(paths):
             found = pool.map(lambda contig: finder.find_genes(contig.sequence), contigs, chunksize=1)
             for contig, genes in zip(contigs, found, strict=True):
                 _write(contig, genes, files, counts, options)
         if not counts.genes:
             raise InputError(f"{paths[0]}: no genes on {counts.contigs:,} contigs ({counts.nucleotides:,} nucleotides)")
-        with signals.held():
-            _publish(files, partials)
     return counts
 
 
@@ -106,7 +94,9 @@ def _check(paths: Sequence[str], proteins: Path, gff: Path | None, options: Gene
     if options.mode not in MODES:
         problems.append(UsageError(f"--mode {options.mode}: there is no such mode; choose from {', '.join(MODES)}"))
     if options.mode == "single" and "-" in paths:
-        problems.append(UsageError("--mode single reads the contigs twice, standard input can be read once; name a file"))
+        problems.append(
+            UsageError("--mode single reads the contigs twice, standard input can be read once; name a file")
+        )
     problems += [
         OutputError(f"{path}: exists and is no file; give another name")
         for path in (proteins, gff)
@@ -140,7 +130,9 @@ def _finder(paths: Sequence[str], options: GeneOptions) -> pyrodigal.GeneFinder:
                 warnings.simplefilter("ignore")  # that more would be better
                 finder.train(*sequences, translation_table=options.table)
         except ValueError as error:
-            raise UsageError(f"--table {options.table}: {error}; give the number of a genetic code, such as 11") from error
+            raise UsageError(
+                f"--table {options.table}: {error}; give the number of a genetic code, such as 11"
+            ) from error
     return finder
 
 
@@ -186,13 +178,3 @@ def _write(
     counts.contigs += 1
     counts.nucleotides += len(contig.sequence)
     counts.genes += len(genes)
-
-
-def _publish(files: Sequence[OutputFile], partials: Sequence[Path]) -> None:
-    for file in files:
-        file.close()
-    for file, partial in zip(files, partials, strict=True):
-        try:
-            partial.replace(file.final)
-        except OSError as error:
-            raise output_error(file.final, error) from error

@@ -102,7 +102,11 @@ def check_inputs(paths: Sequence[str | Path]) -> list[InputError]:
         if not file.exists():
             problems.append(InputError(f"{path}: there is no such file; check the path (- reads standard input)"))
         elif file.is_dir():
-            problems += _shard_problems(file) if is_shard(file) else [InputError(f"{path}: this is a folder; name the FASTA files in it")]
+            problems += (
+                _shard_problems(file)
+                if is_shard(file)
+                else [InputError(f"{path}: this is a folder; name the FASTA files in it")]
+            )
         elif not os.access(file, os.R_OK):
             problems.append(InputError(f"{path}: this file may not be read; check its permissions"))
     if [str(path) for path in paths].count(STDIN) > 1:

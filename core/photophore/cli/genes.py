@@ -16,7 +16,9 @@ import click
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the proteins, FASTA.",
 )
-@click.option("--gff", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="File for the genes, GFF3.")
+@click.option(
+    "--gff", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="File for the genes, GFF3."
+)
 @click.option(
     "--mode",
     type=click.Choice(["meta", "single"]),
