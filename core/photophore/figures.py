@@ -182,13 +182,13 @@ def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     import pyarrow.parquet as pq
 
-    with _opened(path).buffer as stream, pq.ParquetFile(stream) as source:
+    with _opened(path, "rb") as stream, pq.ParquetFile(stream) as source:
         for batch in source.iter_batches(columns=list(_COLUMNS)):
             yield from batch.to_pylist()
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, mode: str = "r") -> Any:
     try:
-        return path.open(encoding="utf-8", newline="\n")
+        return path.open(mode) if "b" in mode else path.open(mode, encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; repeat the run") from error

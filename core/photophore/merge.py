@@ -112,12 +112,10 @@ def _gaps(runs: Sequence[Shard]) -> Iterator[PhotophoreError]:
     for folder, fact in told:
         wanted = wanted or replace(fact, number=1)
         if fact != wanted:
-            what = (
-                f"shard {wanted.number} of {wanted.of}" if fact.split == wanted.split else "the rest of another input"
-            )
+            other = "" if fact.split == wanted.split else " of another input"
             yield InputError(
-                f"{folder}: is the run over shard {fact.number} of {fact.of}, where {what} should follow; "
-                "name the runs over all shards, in their order"
+                f"{folder}: is the run over shard {fact.number} of {fact.of}, where shard {wanted.number} of {wanted.of}"
+                f"{other} should follow; name the runs over all shards, in their order"
             )
             return
         wanted = replace(fact, number=fact.number + 1) if fact.number < fact.of else None

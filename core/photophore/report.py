@@ -121,6 +121,7 @@ def _database_facts(name: str, runs: Sequence[RunFigures], top: int) -> dict[str
         classes[ec.partition(".")[0]] += count
     return {
         "name": name,
+        "method": runs[0].method,
         "facts": runs[0].facts,
         "manifest": (runs[0].facts["database"] or {}).get("manifest", {}),
         "has_rows": any(run.has_rows for run in runs),
