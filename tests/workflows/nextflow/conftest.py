@@ -14,7 +14,7 @@ from tests.workflows.nextflow.runs import WORKFLOW, Launch, photophore
 @pytest.fixture(scope="session")
 def nextflow() -> Path:
     """Launcher of Nextflow; where CI is true it must be there."""
-    named = os.environ.get("PHOTOPHORE_NEXTFLOW") or os.path.join(os.environ.get("CI_SCRATCH", ""), "nextflow/bin/nextflow")
+    named = os.environ.get("PHOTOPHORE_NEXTFLOW") or f"{os.environ.get('CI_SCRATCH', '')}/nextflow/bin/nextflow"
     found = shutil.which(named) or shutil.which("nextflow")
     if found is None:
         reason = "Nextflow is not installed; tests/workflows/nextflow/install_nextflow.sh FOLDER, then PHOTOPHORE_NEXTFLOW=FOLDER/bin/nextflow"

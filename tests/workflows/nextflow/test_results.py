@@ -49,7 +49,8 @@ def test_report_versions_and_trace_of_the_test_profile(profile_test):
     assert rows.keys() == {"proteome", "assembly"}
     assert (rows["proteome"]["database"], rows["proteome"]["proteins"]) == ("default", "100")
     page = (profile_test.out / "report" / "photophore.html").read_text()
-    assert "proteome" in page and "://" not in page.replace("http://www.w3.org", "")
+    assert "proteome" in page
+    assert "://" not in page.replace("http://www.w3.org", "")
     versions = (profile_test.out / "pipeline_info" / "versions.yml").read_text()
     assert re.search(r"PHOTOPHORE_GENES:\n    photophore: \d+\.\d+\.\d+\n    pyrodigal: \d+", versions)
     trace = (profile_test.out / "pipeline_info" / "trace.txt").read_text()

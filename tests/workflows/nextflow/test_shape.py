@@ -41,7 +41,8 @@ def test_process_has_every_part(module):
     assert set(re.findall(r"photophore:(\d[\d.]*\d)", text)) == {VERSION}
     script, stub = section(text, "script"), section(text, "stub")
     assert "task.ext.args ?: " in script
-    assert "prefix = task.ext.prefix ?: " in script and "prefix = task.ext.prefix ?: " in stub
+    assert "prefix = task.ext.prefix ?: " in script
+    assert "prefix = task.ext.prefix ?: " in stub
     assert ("task.cpus" in script) == ("process_single" not in text)
 
 
@@ -64,7 +65,8 @@ def test_meta_names_what_goes_in_and_out(module):
     assert meta["output"].keys() == set(re.findall(r"emit: (\w+)", text))
     declared = re.findall(r"(?:val|path)(?:\(| )(\w+)", section(text, "input"))
     assert [name for group in meta["input"] for entry in (group if isinstance(group, list) else [group]) for name in entry] == declared
-    assert "topic: versions" in section(text, "output") and "versions" in meta["topics"]
+    assert "topic: versions" in section(text, "output")
+    assert "versions" in meta["topics"]
     terms = re.findall(r"edam: (\S+)", (module / "meta.yml").read_text())
     assert all(re.fullmatch(r'"http://edamontology\.org/format_\d{4}"', term) for term in terms)
 
@@ -97,4 +99,5 @@ def test_every_parameter_and_profile_is_documented():
     assert [name for name in PARAMETERS if f"`--{name}`" not in page] == []
     (block,) = re.findall(r"^profiles \{\n(.*?)^\}", (WORKFLOW / "nextflow.config").read_text(), re.MULTILINE | re.DOTALL)
     profiles = re.findall(r"^    (\w+) \{$", block, re.MULTILINE)
-    assert profiles and [name for name in profiles if f"`{name}`" not in page] == []
+    assert profiles
+    assert [name for name in profiles if f"`{name}`" not in page] == []
