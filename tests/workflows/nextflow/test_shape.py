@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.resources
 import json
 import re
 import tomllib
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import yaml
 
 from photophore.cli import COMMANDS
+from photophore.fasta import read_fasta
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / "nextflow"
@@ -80,6 +84,16 @@ def test_environment_pins_this_version(module):
     environment = yaml.safe_load((module / "environment.yml").read_text())
     assert environment["channels"] == ["conda-forge", "bioconda"]
     assert f"bioconda::photophore={VERSION}" in environment["dependencies"]
+
+
+def test_small_data_are_what_they_are_said_to_be():
+    genome = importlib.resources.files("pyrodigal").joinpath("tests/data/GCF_001457455.1_NCTC11397_genomic.fna.gz")
+    letters = "".join(gzip.decompress(genome.read_bytes()).decode().splitlines()[1:])
+    contigs = list(read_fasta([WORKFLOW / "assets/test/contigs.fna.gz"], allow_nucleotide_like=True))
+    assert [contig.sequence for contig in contigs] == [letters[:20_000], letters[20_000:30_000]]
+    proteins = list(read_fasta([WORKFLOW / "assets/test/proteins.faa.gz"]))
+    whole = [record.sequence for record in islice(read_fasta(["example:corynebacterium"]), 100)]
+    assert [record.sequence for record in proteins] == whole
 
 
 def test_nothing_is_fetched_in_a_task(module):
