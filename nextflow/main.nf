@@ -1,6 +1,6 @@
 #!/usr/bin/env nextflow
 
-include { checkedSamples ; checkedDatabases ; checkParameters ; helpText } from './subworkflows/input.nf'
+include { checkedSamples ; checkedDatabases ; checkedWeights ; checkParameters ; helpText } from './subworkflows/input.nf'
 include { failureText } from './subworkflows/failures.nf'
 include { ANNOTATE } from './subworkflows/annotate.nf'
 include { PHOTOPHORE_DBBUILD } from './modules/photophore/dbbuild/main.nf'
@@ -17,7 +17,7 @@ workflow {
     checkParameters(params, schema)
     def samples = checkedSamples(file(params.input))
     def bundled = checkedDatabases(params.databases)
-    def weights = params.weights ? file(params.weights, checkIfExists: true) : []
+    def weights = checkedWeights(params.weights)
 
     // Proteins: as given, or of the genes of contigs.
     PHOTOPHORE_GENES(channel.fromList(samples.findAll { sample -> sample.contigs }.collect { sample -> [[id: sample.id], sample.contigs] }))
@@ -49,10 +49,12 @@ workflow {
 
     workflow.onComplete = {
         def trace = file(workflow.session.config.trace.file)
-        trace.copyTo("${params.outdir}/pipeline_info/trace.txt")
-        def text = failureText(trace)
-        if (text) {
-            log.error(text)
+        if (trace.exists()) {
+            trace.copyTo("${params.outdir}/pipeline_info/trace.txt")
+            def text = failureText(trace)
+            if (text) {
+                log.error(text)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ workflow ANNOTATE {
     take:
     ch_proteins  // [ [id: sample], FASTA file ]
     ch_databases // [ [id: database], folder, or [] where Photophore brings it ]
-    weights      // file, or []
+    weights      // file and what stands beside it, or []
 
     main:
     PHOTOPHORE_SPLIT(ch_proteins)
@@ -26,7 +26,7 @@ workflow ANNOTATE {
     ch_runs = PHOTOPHORE_ANNOTATE.out.results
         .map { meta, run -> [groupKey([id: "${meta.database}/${meta.sample}", sample: meta.sample, database: meta.database], meta.shards), run] }
         .groupTuple()
-        .map { key, runs -> [key.target, runs.sort { run -> run.name }] }
+        .map { key, runs -> [key.target, runs.toSorted { run -> run.name }] }
     PHOTOPHORE_MERGE(ch_runs)
     results = PHOTOPHORE_MERGE.out.results // [ [id: database/sample, sample: sample, database: database], folder ]
 

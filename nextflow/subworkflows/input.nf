@@ -9,7 +9,7 @@ def refuse(what, problems) {
 
 // The one of `known` that a mistyped word may stand for, as a hint.
 def nearMiss(word, known) {
-    def near = known.findAll { name -> name.toLowerCase().startsWith(word.toLowerCase().take(4)) || name.toLowerCase().contains(word.toLowerCase()) }
+    def near = known.findAll { name -> name.startsWith(word.toLowerCase().take(3)) || name.contains(word.toLowerCase()) }
     return near ? "; did you mean ${near.collect { name -> "--${name}" }.join(' or ')}?" : ''
 }
 
@@ -78,9 +78,9 @@ def checkParameters(given, schema) {
     refuse('the parameters cannot be used', problems)
 }
 
-// Databases as [meta, folder or []]: a name without a slash is one that Photophore brings, anything else a folder.
+// Databases as [meta, folder or []]: a name without a slash is one that Photophore brings, anything else a folder; 'none' is none.
 def checkedDatabases(text) {
-    def databases = text.tokenize(',').collect { name -> name.trim() }.findAll { name -> name }.collect { name ->
+    def databases = text.tokenize(',').collect { name -> name.trim() }.findAll { name -> name && name != 'none' }.collect { name ->
         name.contains('/') ? [[id: file(name).name], file(name)] : [[id: name], []]
     }
     def problems = []
@@ -93,9 +93,19 @@ def checkedDatabases(text) {
         }
     }
     def names = databases.collect { meta, _folder -> meta.id }
-    names.toSet().findAll { name -> names.count(name) > 1 }.each { name -> problems << "two databases are called '${name}'; rename one folder" }
+    names.toSorted().unique().findAll { name -> names.count(name) > 1 }.each { name -> problems << "two databases are called '${name}'; rename one folder" }
     refuse('--databases cannot be used', problems)
     return databases
+}
+
+// The file of the weights, then those that stand beside it under the same name: exports for other runtimes, and their facts.
+def checkedWeights(path) {
+    if (!path) {
+        return []
+    }
+    def first = file(path)
+    def beside = file("${first.parent}/${first.simpleName}.*").findAll { other -> other != first }
+    return [first] + beside.sort()
 }
 
 // Samples as [id, proteins, contigs]; the last two are a file or null. Paths are taken from the folder of the sheet.
@@ -134,7 +144,7 @@ def headerProblems(header, number) {
     def problems = header.withIndex(1)
         .findAll { name, _column -> !(name in known) }
         .collect { name, column -> "row ${number}, column ${column}: there is no column '${name}'; the columns are ${known.join(', ')}" }
-    header.toSet().findAll { name -> header.count(name) > 1 }.each { name -> problems << "row ${number}: column '${name}' stands twice" }
+    header.toSorted().unique().findAll { name -> header.count(name) > 1 }.each { name -> problems << "row ${number}: column '${name}' stands twice" }
     if (!('sample' in header)) {
         problems << "row ${number}: the column 'sample' is missing"
     }

@@ -70,8 +70,8 @@ def test_every_problem_of_the_parameters_is_told(launch):
     done = launch.run("--inptu", "x.csv", "--shards", "0", "--shard_residues", "many", "--gene_mode", "fast", "--weights", "none.onnx")
     assert sorted(problems(done)) == [
         "--gene_mode is 'fast'; choose from meta, single",
-        "--input is missing: sample sheet, CSV or TSV, with the columns sample, proteins and contigs",
         "--inptu is no parameter; did you mean --input?",
+        "--input is missing: sample sheet, CSV or TSV, with the columns sample, proteins and contigs",
         "--shard_residues is 'many'; give a whole number",
         "--shards is 0; give at least 1",
         "--weights: there is no none.onnx; check the path",

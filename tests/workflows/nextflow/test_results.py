@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.resources
 import re
 import shutil
 from pathlib import Path
@@ -55,6 +56,24 @@ def test_report_versions_and_trace_of_the_test_profile(profile_test):
     assert re.search(r"PHOTOPHORE_GENES:\n    photophore: \d+\.\d+\.\d+\n    pyrodigal: \d+", versions)
     trace = (profile_test.out / "pipeline_info" / "trace.txt").read_text()
     assert trace.count("COMPLETED") == len(trace.splitlines()) - 1 == 10
+
+
+def test_profiles_and_weights_of_the_user_give_the_bytes_of_plain_commands(launch, awkward):
+    for path in (WORKFLOW.parent / "plugins" / "photophore_near" / "weights").glob("near-small.*"):
+        shutil.copy(path, launch.folder / path.name.replace("near-small", "mine"))
+    weights = ("--set", "encoder.weights=mine.safetensors")
+    profiles = importlib.resources.files("pyhmmer").joinpath("tests/data/hmms/txt/RREFam.hmm")
+    shutil.copy(awkward / "awkward.faa", launch.folder)
+    photophore(launch.folder, "db", "build", profiles, "-q", *weights, "-o", "RREFam")
+    photophore(launch.folder, "annotate", "awkward.faa", "-q", "-d", "RREFam", *weights, "-E", "1e3", "-o", "plain")
+    sheet = write_sheet(launch.folder, "sample,awkward.faa,")
+    options = ("--annotate_args", "-E 1e3", "--shards", 2)
+    done = launch.run("--input", sheet, "--databases", "none", "--profiles", profiles, "--weights", "mine.safetensors", *options)
+    assert done.code == 0, done.text
+    result = launch.out / "annotations" / "RREFam" / "sample"
+    assert differing(result, launch.folder / "plain") == []
+    assert read_run(result)["counts"]["annotated"] > 0
+    assert (launch.out / "databases" / "RREFam" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("shards", [1, 3, 10])

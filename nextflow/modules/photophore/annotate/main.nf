@@ -19,7 +19,7 @@ process PHOTOPHORE_ANNOTATE {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}"
-    def encoder = weights ? "--set encoder.weights=${weights}" : ''
+    def encoder = weights ? "--set encoder.weights=${[weights].flatten().first()}" : ''
     def device = task.accelerator ? 'cuda' : 'cpu'
     """
     photophore annotate \\

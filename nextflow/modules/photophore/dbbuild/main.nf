@@ -18,7 +18,7 @@ process PHOTOPHORE_DBBUILD {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}"
-    def encoder = weights ? "--set encoder.weights=${weights}" : ''
+    def encoder = weights ? "--set encoder.weights=${[weights].flatten().first()}" : ''
     """
     photophore db build \\
         ${sources} \\
