@@ -31,14 +31,14 @@ def test_stub_run_goes_through_every_process(launch, parser):
     launch = replace(launch, parser=parser)
     profiles = launch.folder / "families.hmm"
     profiles.touch()
-    done = launch.run("-stub", "-profile", "test", "--profiles", profiles, "--databases", "default,enzymes")
+    done = launch.run("-stub", "-profile", "test", "--profiles", profiles)
     assert done.code == 0, done.text
     processes = {name.split()[0].rpartition(":")[2] for name in launch.names("COMPLETED")}
     assert processes == {f"PHOTOPHORE_{path.name.upper()}" for path in (WORKFLOW / "modules" / "photophore").iterdir()}
     results = {path.relative_to(launch.out).as_posix() for path in launch.out.rglob("run.json")}
     assert results == {
         f"annotations/{database}/{sample}/run.json"
-        for database in ("default", "enzymes", "families")
+        for database in ("default", "families")
         for sample in ("assembly", "proteome")
     }
     assert (launch.out / "databases" / "families" / "manifest.json").exists()
