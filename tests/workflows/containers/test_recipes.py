@@ -95,7 +95,7 @@ def test_apptainer_image_is_the_cpu_image():
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     sources = [line.split()[0] for line in build["files"]]
     assert sorted(sources) == sorted(allowed), "what goes into the image of Docker and of Apptainer"
-    assert [line.split()[1] for line in build["files"]] == [f"/tmp/photophore/{source}" for source in sources]
+    assert [line.split()[1] for line in build["files"]] == [f"/usr/src/photophore/{source}" for source in sources]
 
 
 @pytest.mark.parametrize(
