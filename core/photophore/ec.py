@@ -15,6 +15,9 @@ from photophore.errors import InputError
 
 LEVELS = 4
 
+#: Target of the row of a protein that is given no EC number.
+UNASSIGNED = "unassigned"
+
 _LEVEL = "[1-9][0-9]*"
 #: An EC number with all four levels written out, as a regular expression without groups, to find some in running text.
 EC_PATTERN = rf"[1-7]\.(?:-\.-\.-|{_LEVEL}\.(?:-\.-|{_LEVEL}\.(?:-|n?{_LEVEL})))"

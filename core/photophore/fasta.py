@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from photophore.errors import InputError, UsageError
-from photophore.inputs import CountedBytes, open_input, source_name
+from photophore.inputs import CountedBytes, open_input, pieces_of
+from photophore.shards import Piece
 from photophore.types import RESIDUE_LETTERS, Failure
 
 #: What may happen to a ``*`` inside a sequence: become X, or fail its record.
@@ -59,7 +60,7 @@ class FastaReader:
     Parameters
     ----------
     paths
-        FASTA files, plain or compressed (gz, bz2, xz, zst); ``-`` is standard input.
+        FASTA files, plain or compressed (gz, bz2, xz, zst), or shards; ``-`` is standard input.
     stops
         What to do with a ``*`` inside a sequence: ``mask`` makes it X, ``fail`` fails the record.
     allow_nucleotide_like
@@ -88,35 +89,45 @@ class FastaReader:
         return self._finished_bytes + (self._open.count if self._open else 0)
 
     def __iter__(self) -> Iterator[Record | Failure]:
-        for path in self._paths:
-            with closing(self._read_file(path)) as records:
-                if not self._allow_nucleotide_like:
+        for _, item in self.with_text():
+            yield item
+
+    def with_text(self) -> Iterator[tuple[bytes, Record | Failure]]:
+        """Yield each record as it stands in the file, without its '>' and its last line end, and what it is."""
+        for piece in (piece for path in self._paths for piece in pieces_of(path)):
+            with closing(self._read_piece(piece)) as records:
+                if piece.whole and not self._allow_nucleotide_like:
                     first = list(islice(records, _SNIFFED_RECORDS))
-                    _refuse_nucleotides(first, source_name(path))
+                    _refuse_nucleotides([item for _, item in first], piece.source)
                     yield from first
                 yield from records
 
-    def _read_file(self, path: str | Path) -> Generator[Record | Failure]:
+    def _read_piece(self, piece: Piece) -> Generator[tuple[bytes, Record | Failure]]:
         """Yield the records of one file."""
-        name = source_name(path)
-        found = False
-        with open_input(path) as (counted, stream):
+        name = piece.source
+        found = 0
+        with open_input(piece.path) as (counted, stream):
             self._open = counted
             try:
-                line = 1
+                line = piece.line
                 for group in _groups(stream):
                     records = group
                     if not found:
                         line, records = _first_header(group, line, name)
-                        found = bool(records)
                     for chunk in records[1:].split(b"\n>") if records else ():
-                        yield self._parse(chunk, name, line)
+                        found += 1
+                        yield chunk, self._parse(chunk, name, line)
                         line += chunk.count(b"\n") + 1
             finally:
                 self._finished_bytes += counted.count
                 self._open = None
         if not found:
             raise InputError(f"{name}: there is no sequence in this file; expected FASTA, records that begin with '>'")
+        if found != (piece.records or found):
+            raise InputError(
+                f"{piece.path}: holds {found:,} records of {name}, not the {piece.records:,} that it was made with; "
+                "split the input again (photophore split)"
+            )
 
     def _parse(self, chunk: bytes, name: str, line: int) -> Record | Failure:
         """Return the record in ``chunk``: everything after its '>', which stands on ``line``."""
@@ -229,12 +240,17 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
+def nucleotide_share(records: Sequence[Record | Failure]) -> tuple[float, int]:
+    """Return which share of the letters of ``records`` are A, C, G, T, U or N, and how many letters there are."""
+    letters = "".join(record.sequence for record in records if isinstance(record, Record)).encode()
+    return 1 - len(letters.translate(None, _NUCLEOTIDES)) / max(1, len(letters)), len(letters)
+
+
 def _refuse_nucleotides(first: list[Record | Failure], name: str) -> None:
     """Raise `InputError` where at least 95 % of the first letters of a file are A, C, G, T, U or N."""
-    letters = "".join(record.sequence for record in first if isinstance(record, Record)).encode()
-    nucleotides = len(letters) - len(letters.translate(None, _NUCLEOTIDES))
-    if len(letters) >= _SNIFFED_RESIDUES and nucleotides >= 0.95 * len(letters):
+    share, letters = nucleotide_share(first)
+    if letters >= _SNIFFED_RESIDUES and share >= 0.95:
         raise InputError(
-            f"{name}: {100 * nucleotides / len(letters):.0f} % of the first {len(letters):,} letters are A, C, G, T, U or N: "
+            f"{name}: {100 * share:.0f} % of the first {letters:,} letters are A, C, G, T, U or N: "
             "this looks like DNA or RNA, not protein; translate it first, or pass --allow-nucleotide-like"
         )

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 from photophore.errors import InputError
 from photophore.examples import resolve_input
+from photophore.shards import SHARD_FILE, Piece, is_shard, read_shard
 
 #: Name that stands for standard input.
 STDIN = "-"
@@ -75,6 +76,16 @@ def source_name(path: str | Path) -> str:
     return "<stdin>" if str(path) == STDIN else str(path)
 
 
+def pieces_of(path: str | Path) -> tuple[Piece, ...]:
+    """Return what is to be read where the user named ``path``: the file itself, or the pieces of a shard."""
+    return read_shard(Path(path)).pieces if is_shard(path) else (Piece(path, source_name(path)),)
+
+
+def source_names(paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """Return what messages call the files behind ``paths``, in the order in which they are read."""
+    return tuple(piece.source for path in paths for piece in pieces_of(path))
+
+
 def check_inputs(paths: Sequence[str | Path]) -> list[InputError]:
     """Return what is wrong with the input files as far as it shows without reading them (a pipe can be read only once)."""
     problems: list[InputError] = []
@@ -91,7 +102,11 @@ def check_inputs(paths: Sequence[str | Path]) -> list[InputError]:
         if not file.exists():
             problems.append(InputError(f"{path}: there is no such file; check the path (- reads standard input)"))
         elif file.is_dir():
-            problems.append(InputError(f"{path}: this is a folder; name the FASTA files in it"))
+            problems += (
+                _shard_problems(file)
+                if is_shard(file)
+                else [InputError(f"{path}: this is a folder; name the FASTA files in it")]
+            )
         elif not os.access(file, os.R_OK):
             problems.append(InputError(f"{path}: this file may not be read; check its permissions"))
     if [str(path) for path in paths].count(STDIN) > 1:
@@ -99,12 +114,25 @@ def check_inputs(paths: Sequence[str | Path]) -> list[InputError]:
     return problems
 
 
+def _shard_problems(folder: Path) -> list[InputError]:
+    """Return what is wrong with a shard as far as it shows without reading its records."""
+    try:
+        pieces = read_shard(folder).pieces
+    except InputError as error:
+        return [error]
+    return [
+        InputError(f"{piece.path}: there is no such file, but {folder / SHARD_FILE} names it; split the input again")
+        for piece in pieces
+        if not Path(piece.path).is_file()
+    ]
+
+
 def total_bytes(paths: Sequence[str | Path]) -> int | None:
     """Return the size of all inputs on disk, or None where one is a pipe."""
     total = 0
-    for path in paths:
-        file = Path(resolve_input(str(path)))
-        if str(path) == STDIN or not file.is_file():
+    for piece in (piece for path in paths for piece in pieces_of(path)):
+        file = Path(resolve_input(str(piece.path)))
+        if str(piece.path) == STDIN or not file.is_file():
             return None
         total += file.stat().st_size
     return total

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from photophore.errors import InputError, PhotophoreError, Problems, UsageError
 from photophore.runfacts import RUN_FILE, Counts, DatabaseFact, OutputFact, PluginFact, RunFacts, read_run, render_run
+from photophore.shards import ShardFact
 from photophore.writers import ALL_FILES
 from photophore.writers.atomic import OutputFile, OutputFolder
 
@@ -76,6 +78,7 @@ def _read_shards(folders: Sequence[Path], folder: Path) -> list[Shard]:
         seen.add(path.resolve())
     shards = [Shard(path, read_run(path)) for path in folders]
     problems = [problem for shard in shards[1:] for problem in _differences(shards[0], shard)]
+    problems += _gaps(shards)
     if problems:
         raise Problems(problems)
     return shards
@@ -102,6 +105,27 @@ def _differences(first: Shard, other: Shard) -> Iterator[PhotophoreError]:
             )
 
 
+def _gaps(runs: Sequence[Shard]) -> Iterator[PhotophoreError]:
+    """Yield where the parts of a split input do not follow each other from the first to the last."""
+    told = [(run.folder, ShardFact(**fact)) for run in runs for fact in run.facts.get("shards", ())]
+    wanted: ShardFact | None = None
+    for folder, fact in told:
+        wanted = wanted or replace(fact, number=1)
+        if fact != wanted:
+            other = "" if fact.split == wanted.split else " of another input"
+            yield InputError(
+                f"{folder}: is the run over shard {fact.number} of {fact.of}, where shard {wanted.number} of {wanted.of}"
+                f"{other} should follow; name the runs over all shards, in their order"
+            )
+            return
+        wanted = replace(fact, number=fact.number + 1) if fact.number < fact.of else None
+    if wanted:
+        yield InputError(
+            f"{told[-1][0]}: is the run over shard {wanted.number - 1} of {wanted.of}, and the last one named; "
+            f"name the runs over all {wanted.of} shards, in their order"
+        )
+
+
 def _apart(ours: object, theirs: object) -> tuple[object, object]:
     """Leave out what two mappings or lists have in common."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
@@ -121,7 +145,8 @@ def _merged_facts(shards: Sequence[Shard], command: Sequence[str], started: date
                 seconds[stage] = seconds.get(stage, 0.0) + value
     return RunFacts(
         command=tuple(command),
-        inputs=tuple(name for shard in shards for name in shard.facts["inputs"]),
+        inputs=tuple(name for name, _ in groupby(name for shard in shards for name in shard.facts["inputs"])),
+        shards=tuple(ShardFact(**fact) for shard in shards for fact in shard.facts.get("shards", ())),
         plugins=tuple(PluginFact(**plugin) for plugin in first["plugins"]),
         database=DatabaseFact(**first["database"]) if first["database"] else None,
         options=first["options"],

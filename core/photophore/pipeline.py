@@ -15,12 +15,13 @@ from photophore.devices import resolve_device
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
 from photophore.hookspecs import Runtime
-from photophore.inputs import check_inputs, source_name, total_bytes
+from photophore.inputs import check_inputs, source_names, total_bytes
 from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
 from photophore.registry import Registry
 from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
+from photophore.shards import shard_facts
 from photophore.stream import Isolation, ReadBatch, batches, prefetch
 from photophore.types import BatchResult, SequenceBatch
 from photophore.writers import ALL_FILES, formats_for, open_writers
@@ -207,7 +208,8 @@ def _facts(config: RunConfig, database: Database, links: dict[str, Link], regist
     origins = {kind: registry.origin(link.spec) for kind, link in links.items()}
     return RunFacts(
         command=tuple(sys.argv),
-        inputs=tuple(source_name(path) for path in config.inputs),
+        inputs=source_names(config.inputs),
+        shards=shard_facts(config.inputs),
         plugins=tuple(
             PluginFact(
                 kind,

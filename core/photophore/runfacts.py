@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from photophore.errors import InputError
+from photophore.shards import ShardFact
 
 #: Version of the layout of ``run.json``: rises when a key changes its meaning.
 SCHEMA_VERSION = 1
@@ -81,7 +82,7 @@ class RunFacts:
     command
         The command line, as in ``sys.argv``.
     inputs
-        FASTA files in the order in which they are read, named as in the sources of their records (`inputs.source_name`).
+        FASTA files in the order in which they are read, named as in the sources of their records (`inputs.source_names`).
     plugins
         The links of the chain, in its order.
     database
@@ -96,6 +97,8 @@ class RunFacts:
         Wall-clock seconds by stage.
     warnings
         Messages shown to the user.
+    shards
+        Which shards of an input were worked on, empty where none was split.
     merged_from
         Folders of the runs that were merged, empty for a plain run.
     version
@@ -111,6 +114,7 @@ class RunFacts:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    shards: tuple[ShardFact, ...] = ()
     merged_from: tuple[str, ...] = ()
     version: str = field(default_factory=photophore_version)
 
@@ -155,6 +159,7 @@ def render_run(run: RunFacts, counts: Counts, outputs: tuple[OutputFact, ...]) -
         "photophore_version": run.version,
         "command": list(run.command),
         "inputs": list(run.inputs),
+        "shards": [asdict(shard) for shard in run.shards],
         "merged_from": list(run.merged_from),
         "started": run.started.isoformat(timespec="milliseconds"),
         "ended": ended.isoformat(timespec="milliseconds"),

@@ -60,18 +60,24 @@ def batches(
     max_records: int,
     position: Callable[[], int] = lambda: 0,
 ) -> Iterator[ReadBatch]:
-    """Cut records into batches of at most ``max_records`` records and ``max_residues`` residues (but at least one record)."""
+    """Cut records into batches of at most ``max_records`` records and ``max_residues`` residues (but at least one record).
+
+    No name stands twice in a batch, so that what belongs to which record does not depend on where batches are cut.
+    """
     records: list[Record] = []
     failures: list[Failure] = []
+    names: set[str] = set()
     residues = 0
     for item in items:
         size = len(item.sequence) if isinstance(item, Record) else 0
         full = len(records) + len(failures) >= max_records or residues + size > max_residues
-        if full and (records or failures):
+        if (full and (records or failures)) or (isinstance(item, Record) and item.id in names):
             yield _read_batch(records, failures, position())
             records, failures, residues = [], [], 0
+            names.clear()
         if isinstance(item, Record):
             records.append(item)
+            names.add(item.id)
             residues += size
         else:
             failures.append(item)

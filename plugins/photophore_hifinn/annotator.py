@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from photophore.ec import EC
+from photophore.ec import EC, UNASSIGNED
 from photophore.errors import DatabaseError, DataError
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
 from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.labels import LabelTable, digest_of
-
-#: Target of the row of a protein that gets no EC number.
-UNASSIGNED = "unassigned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,10 @@ class Command:
 #: Commands in the order of the help. The attribute of a module is named as the command.
 COMMANDS: dict[str, Command] = {
     "annotate": Command("Annotate", "Annotate the proteins of FASTA files.", "photophore.cli.annotate"),
+    "genes": Command("Annotate", "Call the genes of contigs and write their proteins.", "photophore.cli.genes"),
+    "split": Command("Annotate", "Split an input into shards that are annotated one by one.", "photophore.cli.split"),
     "merge": Command("Annotate", "Merge the results of several runs into one.", "photophore.cli.merge"),
+    "report": Command("Annotate", "Show the results of runs on one page of HTML.", "photophore.cli.report"),
     "db": Command("Databases and models", "Build, list, describe and verify databases.", "photophore.cli.db"),
     "models": Command("Databases and models", "List, verify and add model weights.", "photophore.cli.models"),
     "train": Command("Databases and models", "Train the model of an encoder.", "photophore.cli.train"),

@@ -13,8 +13,8 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -235,6 +235,27 @@ class OutputFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+@contextmanager
+def whole_files(finals: Sequence[Path]) -> Iterator[tuple[OutputFile, ...]]:
+    """Give a file for each of ``finals``; all appear under their names where the block ends well, none where it does not."""
+    partials = [path.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{path.name}") for path in finals]
+    with SignalGuard() as signals, ExitStack() as stack:
+        for partial in partials:
+            stack.callback(partial.unlink, missing_ok=True)
+        files = tuple(OutputFile(partial, final) for partial, final in zip(partials, finals, strict=True))
+        for file in files:
+            stack.callback(file.abandon)
+        yield files
+        with signals.held():
+            for file in files:
+                file.close()
+            for file, partial in zip(files, partials, strict=True):
+                try:
+                    partial.replace(file.final)
+                except OSError as error:
+                    raise output_error(file.final, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
