@@ -26,6 +26,7 @@ import pluggy
 from photophore.types import (
     Annotation,
     Candidates,
+    Comparison,
     Embeddings,
     Neighbours,
     ProfileBatch,
@@ -85,7 +86,8 @@ class Encoder(Protocol):
     def digest(self) -> str:
         """SHA-256 (hex) of the weights."""
 
-    def encode(self, batch: SequenceBatch) -> Embeddings: ...
+    def encode(self, batch: SequenceBatch) -> Embeddings:
+        """Return the vectors of proteins; an encoder of whole proteins may add windows of long ones (`Embeddings.spans`)."""
 
     def encode_profiles(self, profiles: ProfileBatch) -> Embeddings:
         """Encode profiles; an encoder that cannot raises `PluginError`."""
@@ -127,6 +129,28 @@ class Annotator(Protocol):
 
     def annotate(self, batch: SequenceBatch, candidates: Candidates) -> Sequence[Annotation]:
         """Return annotations in the order of the batch, then of increasing E-value (or falling score)."""
+
+
+@runtime_checkable
+class UsesEncoder(Protocol):
+    """An annotator that works with the encoder of its chain, which is handed to it before the first protein."""
+
+    def use_encoder(self, encoder: Encoder) -> None:
+        """Take the opened encoder; `PluginError` where it is not one that the annotator can work with."""
+
+
+@runtime_checkable
+class Comparer(Protocol):
+    """Two proteins in, what they have in common out."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the weights."""
+
+    def compare(
+        self, one: SequenceBatch, other: SequenceBatch, pairs: Sequence[tuple[int, int]]
+    ) -> Iterable[Comparison]:
+        """Return the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +201,17 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec(Spec):
-    """Declares an encoder. ``create(config, runtime)`` loads the weights; ``train(config_file, overrides)`` is ``photophore train NAME``."""
+    """Declares an encoder. ``create(config, runtime)`` loads the weights; ``train(config_file, overrides)`` is ``photophore train NAME``.
+
+    ``compare(config, runtime)`` opens the same weights for ``photophore compare``, where residues of two proteins can be compared.
+    """
 
     kind: ClassVar[str] = "encoder"
 
     create: Callable[[Any, Runtime], Encoder]
     per_residue: bool = True
     train: Callable[[Path, Mapping[str, str]], None] | None = None
+    compare: Callable[[Any, Runtime], Comparer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from photophore.database import Database, find
 from photophore.devices import resolve_device
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
-from photophore.hookspecs import Runtime
+from photophore.hookspecs import Runtime, UsesEncoder
 from photophore.inputs import check_inputs, source_name, total_bytes
 from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
@@ -130,6 +130,9 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
     index = links["index"].spec.create(links["index"].config, runtime)
     index.load(database.index_folder)
     annotator = links["annotator"]
+    opened = annotator.spec.create(database.annotator_folder, database.targets, annotator.config, runtime)
+    if isinstance(opened, UsesEncoder):
+        opened.use_encoder(encoder)
     search = Search(
         links["encoder"].spec, encoder, links["index"].name, index, database.manifest.vectors, clock or Clock()
     )
@@ -139,7 +142,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
         links["aggregator"].name,
         links["aggregator"].spec.create(links["aggregator"].config, runtime),
         annotator.name,
-        annotator.spec.create(database.annotator_folder, database.targets, annotator.config, runtime),
+        opened,
         database.targets,
     )
 
