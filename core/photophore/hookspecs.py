@@ -148,9 +148,17 @@ class Comparer(Protocol):
         """SHA-256 (hex) of the weights."""
 
     def compare(
-        self, one: SequenceBatch, other: SequenceBatch, pairs: Sequence[tuple[int, int]]
+        self,
+        one: SequenceBatch,
+        other: SequenceBatch,
+        pairs: Sequence[tuple[int, int]],
+        *,
+        by_position: bool = False,
     ) -> Iterable[Comparison]:
-        """Return the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order."""
+        """Return the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order.
+
+        With ``by_position`` residues of two proteins of one length pair up by their position, as those of mutants do.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from photophore.hookspecs import Runtime
 from photophore.models import find_model, is_checkpoint
 from photophore.types import Comparison, Embeddings, ProfileBatch, SequenceBatch
 from photophore_plm.windows import windows
-from photophore_siamese.comparing import FloatArray, Represented, StructureModel, compare
+from photophore_siamese.comparing import FloatArray, Represented, StructureModel, compare, match_of
 from photophore_siamese.config import SiameseConfig
 
 #: Windows are this many times as long as the shortest.
@@ -83,9 +83,17 @@ class SiameseComparer:
         self.digest = model.digest
 
     def compare(
-        self, one: SequenceBatch, other: SequenceBatch, pairs: Sequence[tuple[int, int]]
+        self,
+        one: SequenceBatch,
+        other: SequenceBatch,
+        pairs: Sequence[tuple[int, int]],
+        *,
+        by_position: bool = False,
     ) -> Iterator[Comparison]:
-        """Yield the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order."""
+        """Yield the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order.
+
+        With ``by_position`` residues of two proteins of one length pair up by their position.
+        """
         seen: dict[str, Represented] = {}
         for first, second in pairs:
             sequences = one.sequences[first], other.sequences[second]
@@ -93,7 +101,13 @@ class SiameseComparer:
             for sequence in sequences:
                 if sequence not in seen:
                     seen[sequence] = self._represented(sequence)
-            match = compare(self._model, seen[sequences[0]], seen[sequences[1]])
+            sides = seen[sequences[0]], seen[sequences[1]]
+            if by_position and len(sides[0]) == len(sides[1]):
+                match = match_of(
+                    self._model, *sides, np.repeat(np.arange(len(sides[0]), dtype=np.int32)[:, None], 2, axis=1)
+                )
+            else:
+                match = compare(self._model, *sides)
             yield Comparison(
                 one.ids[first],
                 other.ids[second],

@@ -36,6 +36,7 @@ class Command:
 #: Commands in the order of the help. The attribute of a module is named as the command.
 COMMANDS: dict[str, Command] = {
     "annotate": Command("Annotate", "Annotate the proteins of FASTA files.", "photophore.cli.annotate"),
+    "compare": Command("Annotate", "Compare proteins in structure, from their sequences.", "photophore.cli.compare"),
     "merge": Command("Annotate", "Merge the results of several runs into one.", "photophore.cli.merge"),
     "db": Command("Databases and models", "Build, list, describe and verify databases.", "photophore.cli.db"),
     "models": Command("Databases and models", "List, verify and add model weights.", "photophore.cli.models"),
