@@ -91,6 +91,7 @@ def _draw_bars(axes: Any, each: Comparison) -> None:
 
 def _draw_profile(axes: Any, each: Comparison, *, mutant: bool) -> None:
     """Draw the lDDT along the first protein; residues that are not aligned stay grey."""
+    from matplotlib.collections import PolyCollection
     from matplotlib.patches import Patch
 
     length = len(each.one_sequence)
@@ -98,8 +99,12 @@ def _draw_profile(axes: Any, each: Comparison, *, mutant: bool) -> None:
     if mutant and len(each.lddt):
         least = max(0.0, np.floor(10 * float(each.lddt.min()) - 1) / 10)  # mutants differ little: look closer
     axes.axhspan(least, least + 0.015 * (1 - least), color=_GREY, zorder=0)
-    places, heights = each.pairs[:, 0] + 1, np.clip(each.lddt, least, 1.0) - least
-    axes.bar(places, heights, bottom=least, width=1.0, color=[colour_of(value) for value in each.lddt.tolist()])
+    left, tops = each.pairs[:, 0] + 0.5, np.clip(each.lddt, least, 1.0)
+    floor = np.full_like(tops, least)
+    corners = [(left, floor), (left, tops), (left + 1.0, tops), (left + 1.0, floor)]
+    columns = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (aligned, 4, 2)
+    colours = [colour_of(value) for value in each.lddt.tolist()]
+    axes.add_collection(PolyCollection(list(columns), facecolors=colours, edgecolors=colours, linewidths=0.2))
     handles = [Patch(color=colour, label=name) for _, colour, name in CLASSES]
     handles.append(Patch(color=_GREY, label="not aligned"))
     if mutant:

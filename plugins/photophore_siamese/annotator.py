@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from photophore.errors import DatabaseError, DataError, PluginError
 from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
-from photophore_siamese.calibration import LEVELS, Calibration
+from photophore_siamese.calibration import FEATURES, LEVELS, Calibration
 from photophore_siamese.catalogue import Catalogue
 from photophore_siamese.comparing import Represented, StructureModel, represented
 from photophore_siamese.config import SiameseAnnotatorConfig
@@ -21,6 +23,25 @@ from photophore_siamese.writing import cigar, digits
 UNASSIGNED = "unassigned"
 #: Residue vectors of domains that are held at once.
 _HELD_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a neighbour tells.
+
+    Parameters
+    ----------
+    level
+        Deepest level that is sure enough, empty where none is.
+    probability
+        That it is right there, of the topology where none is; None without a calibration.
+    worth
+        By which neighbours of one place are ranked.
+    """
+
+    level: str
+    probability: float | None
+    worth: float
 
 
 class SiameseAnnotator:
@@ -79,8 +100,11 @@ class SiameseAnnotator:
             if not len(candidates.of(protein)):
                 continue
             name, length = batch.ids[protein], len(sequence)
-            told = list(self._rows(name, length, found.get(protein, []))) if protein not in reasons else []
-            rows += told or [_unassigned(name, length, reasons.get(protein) or self._reason(found.get(protein, [])))]
+            if protein in reasons:
+                rows.append(_unassigned(name, length, reasons[protein]))
+                continue
+            told, reason = self._rows(name, length, found.get(protein, []))
+            rows += told or [_unassigned(name, length, reason)]
         return tuple(rows)
 
     def find(self, batch: SequenceBatch, candidates: Candidates, chosen: Sequence[int]) -> dict[int, list[Found]]:
@@ -102,22 +126,6 @@ class SiameseAnnotator:
             found.setdefault(each.protein, []).append(each)
         return found
 
-    def features(self, found: Sequence[Found]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """Return what is known of each domain found, ``shape=(found, features)``; see `calibration.FEATURES`."""
-        return np.array(
-            [
-                (
-                    each.match.tm_score,
-                    each.match.tm_score_other,
-                    each.lddt,
-                    len(each.match.pairs) / self._sizes[each.target],
-                    each.cosine,
-                    np.log(self._sizes[each.target]),
-                )
-                for each in found
-            ]
-        ).reshape(len(found), 6)
-
     def _represented(self, model: StructureModel, targets: set[int]) -> dict[int, Represented]:
         """Return domains as ``model`` sees them; those seen before are at hand."""
         new = sorted(targets - self._domains.keys())
@@ -129,43 +137,46 @@ class SiameseAnnotator:
             self._domains |= dict(zip(new, represented(model, sequences), strict=True))
         return self._domains
 
-    def _rows(self, name: str, length: int, found: Sequence[Found]) -> Iterator[Annotation]:
-        """Yield the rows of one protein: the best neighbours of each place whose fold may be told."""
-        kept = [each for each in found if each.match.tm_score >= self._config.min_tm]
-        chosen = [each for here in gather(kept) for each in here[: self._config.shown]]
-        chosen.sort(key=lambda each: (-each.match.tm_score, each.target, each.start))
-        for each, (level, confidence) in zip(chosen, self._levels(chosen), strict=True):
-            if level:
-                yield self._row(name, length, each, level, confidence)
+    def _rows(self, name: str, length: int, found: Sequence[Found]) -> tuple[list[Annotation], str]:
+        """Return the rows of one protein: the best neighbours of each place whose fold may be told; or why there are none."""
+        if not found:
+            return [], "no domain of the database aligns"
+        verdicts = self._verdicts(found)
+        places = gather(found, [verdict.worth for verdict in verdicts])
+        told = [row for here in places for row in here[: self._config.shown] if verdicts[row].level]
+        told.sort(key=lambda row: (-found[row].match.tm_score, found[row].target, found[row].start))
+        rows = [self._row(name, length, found[row], verdicts[row]) for row in told]
+        return rows, "" if rows else self._reason(found[places[0][0]], verdicts[places[0][0]])
 
-    def _levels(self, found: Sequence[Found]) -> list[tuple[str, float | None]]:
-        """Return the deepest level at which each neighbour may speak for a protein, and how probably it is right."""
+    def _verdicts(self, found: Sequence[Found]) -> list[Verdict]:
+        """Return what each neighbour tells."""
         if self._calibration is None:  # nothing is known of this model's chances: the TM-score alone tells a fold
-            return [("topology", None) for _ in found]
-        features = self.features(found)
+            scores = [each.match.tm_score for each in found]
+            return [Verdict("topology" if score >= self._config.min_tm else "", None, score) for score in scores]
+        features = features_of(found, self._sizes)
         chances = {level: self._calibration.curves[level].probability(features).tolist() for level in LEVELS}
-        levels: list[tuple[str, float | None]] = []
+        verdicts: list[Verdict] = []
         for row, each in enumerate(found):
             possible = [level for level in LEVELS if level == "topology" or self._catalogue.superfamily(each.target)]
-            sure = [level for level in possible if chances[level][row] >= self._config.min_confidence]
-            levels.append((sure[0], chances[sure[0]][row]) if sure else ("", chances["topology"][row]))
-        return levels
+            level = next((level for level in possible if chances[level][row] >= self._config.min_confidence), "")
+            # Many neighbours may be equally sure: of these the most alike.
+            worth = chances["topology"][row] + 1e-3 * each.match.tm_score
+            verdicts.append(Verdict(level, chances[level or "topology"][row], worth))
+        return verdicts
 
-    def _reason(self, found: Sequence[Found]) -> str:
+    def _reason(self, best: Found, verdict: Verdict) -> str:
         """Say why nothing is reported."""
-        if not found:
-            return "no domain of the database aligns"
-        ((best, *_), *_) = gather(found)
         what = f"the nearest is {self._catalogue.ids[best.target]} ({self._catalogue.codes[best.target]})"
-        if best.match.tm_score < self._config.min_tm:
-            return f"{what}, TM-score {best.match.tm_score:.2f}, below {self._config.min_tm:g}"
-        ((_, chance),) = self._levels([best])
+        score = f"TM-score {best.match.tm_score:.2f}"
+        if verdict.probability is None:
+            return f"{what}, {score}; {self._config.min_tm:g} is wanted"
         return (
-            f"{what}, TM-score {best.match.tm_score:.2f}; of one topology with probability {chance or 0:.2f}, "
-            f"below {self._config.min_confidence:g}"
+            f"{what}, {score}; of one topology with probability {verdict.probability:.2f}, "
+            f"{self._config.min_confidence:g} is wanted"
         )
 
-    def _row(self, name: str, length: int, found: Found, level: str, confidence: float | None) -> Annotation:
+    def _row(self, name: str, length: int, found: Found, verdict: Verdict) -> Annotation:
+        level = verdict.level
         superfamily, topology = self._catalogue.superfamily(found.target), self._catalogue.topology(found.target)
         told = superfamily if level == "superfamily" else topology
         pairs = found.match.pairs
@@ -181,7 +192,9 @@ class SiameseAnnotator:
             "target_end": int(pairs[-1, 0]) + 1,
             "alignment": cigar(pairs),
             "lddt_along": digits(found.match.lddt),
-            "reason": "" if confidence is not None else "no calibration for these weights: by the TM-score alone",
+            "reason": ""
+            if verdict.probability is not None
+            else "no calibration for these weights: by the TM-score alone",
         }
         return Annotation(
             protein=name,
@@ -193,9 +206,26 @@ class SiameseAnnotator:
             start=found.start,
             end=found.stop,
             score=found.match.tm_score,
-            confidence=confidence,
+            confidence=verdict.probability,
             evidence=evidence,
         )
+
+
+def features_of(found: Sequence[Found], sizes: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Return what is known of each domain found, ``shape=(found, features)``, in the order of `calibration.FEATURES`."""
+    rows = [
+        (
+            each.match.tm_score,
+            each.match.tm_score_other,
+            each.lddt,
+            len(each.match.pairs) / sizes[each.target],
+            each.cosine,
+            np.log1p(max(0.0, each.match.similarity)),
+            np.log(sizes[each.target]),
+        )
+        for each in found
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(found), len(FEATURES))
 
 
 def _unassigned(name: str, length: int, reason: str) -> Annotation:

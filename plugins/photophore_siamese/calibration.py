@@ -25,6 +25,7 @@ FEATURES = (
     "lddt",  # mean along the alignment
     "aligned",  # share of the domain that is aligned
     "cosine",  # of the two vectors
+    "similarity",  # score of the alignment, log(1 + score)
     "residues",  # of the domain, log
 )
 

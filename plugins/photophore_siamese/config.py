@@ -72,15 +72,15 @@ class SiameseAnnotatorConfig:
     min_tm: float = field(
         default=0.5,
         metadata={
-            "help": "least predicted TM-score, normalised by the domain, of a neighbour that is reported; two proteins of "
-            "0.5 and more mostly have one fold"
+            "help": "without a calibration for the weights: least predicted TM-score, normalised by the domain, of a neighbour "
+            "that is reported; two proteins of 0.5 and more mostly have one fold"
         },
     )
     min_confidence: float = field(
         default=0.5,
         metadata={
-            "help": "least calibrated probability with which a superfamily or a topology is given; below, the row says "
-            "`unassigned` and why"
+            "help": "with a calibration: least probability with which a superfamily or a topology is given; a protein for which "
+            "nothing reaches it is `unassigned`, and the row says why"
         },
     )
     calibration: str = field(

@@ -127,15 +127,18 @@ def place(
     return found
 
 
-def gather(found: Sequence[Found]) -> list[list[Found]]:
-    """Return the domains of one protein by place, places and domains by falling TM-score; ties by target."""
-    places: list[list[Found]] = []
-    for each in sorted(found, key=lambda each: (-each.match.tm_score, each.target, each.start)):
-        here = next((p for p in places if same_place((each.start, each.stop), (p[0].start, p[0].stop))), None)
-        if here is None:
-            places.append([each])
+def gather(found: Sequence[Found], worth: Sequence[float]) -> list[list[int]]:
+    """Return which domains of one protein lie at one place, places and domains by falling ``worth``; ties by target."""
+    places: list[list[int]] = []
+    for row in sorted(range(len(found)), key=lambda row: (-worth[row], found[row].target, found[row].start)):
+        each = found[row]
+        for others in places:
+            first = found[others[0]]
+            if same_place((each.start, each.stop), (first.start, first.stop)):
+                others.append(row)
+                break
         else:
-            here.append(each)
+            places.append([row])
     return places
 
 

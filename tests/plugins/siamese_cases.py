@@ -10,6 +10,10 @@ import torch
 from sentencepiece import SentencePieceTrainer
 from transformers import T5Config, T5EncoderModel
 
+from photophore.hookspecs import Runtime
+from photophore_siamese.config import SiameseConfig
+from photophore_siamese.encoder import SiameseEncoder, create_siamese
+
 WIDTH, HIDDEN, DIM, HEADS, LAYERS = 24, 32, 16, 4, 2
 LETTERS = "ALGVSREDTIPKFQNYMHWCXBOUZ"
 
@@ -142,3 +146,10 @@ def slow_head(tensors, rows, heads=HEADS):
 def cosine(one, other):
     """The cosine of two vectors."""
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def small_encoder(folder: Path, **options) -> SiameseEncoder:
+    """Return the encoder siamese on small random checkpoints, which are written into ``folder``."""
+    prott5 = save_t5(t5_network(), folder / "prott5")
+    path = save_head(head_tensors(), folder / "glass.pth")
+    return create_siamese(SiameseConfig(weights=str(path), prott5=str(prott5), **options), Runtime())
