@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from photophore.errors import InputError, PluginError, UsageError
 from photophore.fasta import Record, read_fasta
@@ -170,15 +171,21 @@ def gapped(each: Comparison) -> tuple[str, str, str]:
     """
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     before: tuple[int, int] | None = None
-    for (i, j), lddt in zip(each.pairs.tolist(), each.lddt.tolist(), strict=True):
+    for (i, j), digit in zip(each.pairs.tolist(), lddt_digits(each.lddt), strict=True):
         ones, others = (
             (each.one_sequence[before[0] + 1 : i], each.other_sequence[before[1] + 1 : j]) if before else ("", "")
         )
         parts[0].append(ones + "-" * len(others) + each.one_sequence[i])
         parts[1].append("-" * len(ones) + others + each.other_sequence[j])
-        parts[2].append(" " * (len(ones) + len(others)) + str(min(9, max(0, int(lddt * 10 + 1e-6)))))
+        parts[2].append(" " * (len(ones) + len(others)) + digit)
         before = (i, j)
     return "".join(parts[0]), "".join(parts[1]), "".join(parts[2])
+
+
+def lddt_digits(lddt: npt.NDArray[np.float32]) -> str:
+    """Return one digit for each lDDT, the first behind the point: 0 for below 0.1, 9 for 0.9 and above."""
+    tenths = np.floor(lddt.astype(np.float64) * 10 + 1e-6)  # float32 has no 0.7
+    return (np.clip(tenths, 0, 9).astype(np.uint8) + np.uint8(ord("0"))).tobytes().decode("ascii")
 
 
 def as_text(each: Comparison) -> str:

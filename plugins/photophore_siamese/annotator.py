@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from photophore.comparisons import lddt_digits
 from photophore.errors import DatabaseError, DataError, PluginError
 from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
@@ -17,7 +18,7 @@ from photophore_siamese.comparing import Represented, StructureModel, represente
 from photophore_siamese.config import SiameseAnnotatorConfig
 from photophore_siamese.encoder import SiameseEncoder
 from photophore_siamese.placing import Found, choose, gather, place
-from photophore_siamese.writing import cigar, digits
+from photophore_siamese.writing import cigar
 
 #: Target of the row of a protein for which nothing is reported.
 UNASSIGNED = "unassigned"
@@ -191,7 +192,7 @@ class SiameseAnnotator:
             "target_start": int(pairs[0, 0]),
             "target_end": int(pairs[-1, 0]) + 1,
             "alignment": cigar(pairs),
-            "lddt_along": digits(found.match.lddt),
+            "lddt_along": lddt_digits(found.match.lddt),
             "reason": ""
             if verdict.probability is not None
             else "no calibration for these weights: by the TM-score alone",

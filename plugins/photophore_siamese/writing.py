@@ -1,11 +1,10 @@
-"""Alignments as text: one line each for programs and for eyes."""
+"""Alignments in short."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from photophore_siamese.comparing import FloatArray, IntArray
+from photophore_siamese.comparing import IntArray
 
 
 def cigar(pairs: IntArray) -> str:
@@ -29,9 +28,3 @@ def cigar(pairs: IntArray) -> str:
         else:
             parts.append((1, "M"))
     return "".join(f"{count}{kind}" for count, kind in parts)
-
-
-def digits(lddt: FloatArray) -> str:
-    """Return one digit for each lDDT: 0 for below 0.1, 9 for 0.9 and above."""
-    tenths: npt.NDArray[np.uint8] = np.clip(np.floor(lddt.astype(np.float64) * 10 + 1e-9), 0, 9).astype(np.uint8)
-    return (tenths + ord("0")).tobytes().decode("ascii")
