@@ -182,7 +182,7 @@ class SiameseAnnotator:
         told = superfamily if level == "superfamily" else topology
         pairs = found.match.pairs
         evidence: dict[str, Scalar] = {
-            "level": level,
+            "assigned": level,
             "superfamily": superfamily if level == "superfamily" else "",
             "topology": topology,
             "tm_score_place": found.match.tm_score_other,
@@ -241,5 +241,5 @@ def _unassigned(name: str, length: int, reason: str) -> Annotation:
         start=0,
         end=length,
         score=0.0,
-        evidence={"level": "", "superfamily": "", "topology": "", "alignment": "", "lddt_along": "", "reason": reason},
+        evidence={"assigned": "", "superfamily": "", "topology": "", "alignment": "", "lddt_along": "", "reason": reason},
     )

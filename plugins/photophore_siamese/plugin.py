@@ -24,7 +24,7 @@ from photophore.types import TargetTable
 from photophore_siamese.config import SiameseAnnotatorConfig, SiameseConfig, TopConfig
 
 COLUMNS = (
-    Column("level", str, "what the neighbour tells: superfamily or topology; empty where nothing is reported"),
+    Column("assigned", str, "what is assigned: superfamily or topology; empty for unassigned"),
     Column("superfamily", str, "CATH superfamily (3.40.50.300); empty where only the topology is sure enough"),
     Column("topology", str, "CATH topology (3.40.50), the fold"),
     Column(

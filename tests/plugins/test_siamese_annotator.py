@@ -64,7 +64,7 @@ def test_a_domain_is_found_as_itself():
     assert told([row]) == [("p", "globin", 0, 140)]
     assert (row.score, row.accession, row.description, row.confidence) == (1.0, "1.10.490", "Globins", None)
     assert row.evidence == {
-        "level": "topology",
+        "assigned": "topology",
         "superfamily": "",
         "topology": "1.10.490",
         "tm_score_place": 1.0,
@@ -144,19 +144,19 @@ def calibration(topology, superfamily):
 
 def test_the_superfamily_is_told_where_it_is_sure_enough():
     (row,) = annotate(batch_of(p=DOMAINS["globin"]), calibration((0.0, 0.96), (0.0, 0.9)))
-    assert (row.accession, row.evidence["level"], row.confidence) == ("1.10.490.10", "superfamily", 0.9)
+    assert (row.accession, row.evidence["assigned"], row.confidence) == ("1.10.490.10", "superfamily", 0.9)
     assert (row.evidence["superfamily"], row.evidence["topology"]) == ("1.10.490.10", "1.10.490")
 
 
 def test_the_topology_alone_where_the_superfamily_is_not_sure():
     (row,) = annotate(batch_of(p=DOMAINS["globin"]), calibration((0.0, 0.96), (0.0, 0.9)), min_confidence=0.93)
-    assert (row.accession, row.evidence["level"], row.confidence) == ("1.10.490", "topology", 0.96)
+    assert (row.accession, row.evidence["assigned"], row.confidence) == ("1.10.490", "topology", 0.96)
     assert row.evidence["superfamily"] == ""
 
 
 def test_the_topology_of_a_domain_without_a_superfamily():
     (row,) = annotate(batch_of(p=DOMAINS["barrel"]), calibration((0.0, 0.96), (0.0, 0.9)))
-    assert (row.accession, row.evidence["level"], row.confidence) == ("3.20.20", "topology", 0.96)
+    assert (row.accession, row.evidence["assigned"], row.confidence) == ("3.20.20", "topology", 0.96)
 
 
 def test_nothing_is_told_where_nothing_is_sure():

@@ -16,7 +16,7 @@ from photophore.testing.samples import random_proteins  # noqa: E402
 from photophore_siamese.calibration import Calibration  # noqa: E402
 
 CODES = ("1.10.490.10", "3.40.50.300", "3.30.70", "3.40.50.720", "3.20.20.70")
-DOMAINS = random_proteins(70, 120, 150, 90, 110, seed=1)
+DOMAINS = random_proteins(70, 120, 150, 90, 210, seed=1)  # the last is long enough for windows
 LINKED = DOMAINS.sequences[0] + "GS" * 12 + DOMAINS.sequences[2]
 
 
@@ -73,8 +73,10 @@ def test_annotate(folder, tmp_path):
     assert ("same", DOMAINS.ids[1], "1", "120") in places
     assert {row["method"] for row in rows} == {"siamese"}
     (row,) = [row for row in rows if row["protein"] == "same" and row["target"] == DOMAINS.ids[1]]
-    assert (row["accession"], row["level"], row["alignment"]) == ("3.40.50", "topology", "120M")
+    assert (row["accession"], row["assigned"], row["alignment"]) == ("3.40.50", "topology", "120M")
     assert (row["target_start"], row["target_end"], row["lddt_along"]) == ("1", "120", "9" * 120)
+    gff3 = (tmp_path / "annotations.gff3").read_text()
+    assert f";Target={DOMAINS.ids[1]} 1 120;Dbxref=CATH:3.40.50;accession=3.40.50;" in gff3
     fates = {row["protein"]: row["status"] for row in table(tmp_path / "proteins.tsv")}
     assert fates == dict.fromkeys(("same", "linked", "one", "unknown"), "annotated")
     reasons = {row["protein"]: row["reason"] for row in table(tmp_path / "annotations.tsv") if row["target"] == "unassigned"}
