@@ -28,7 +28,7 @@ from scipy.stats import spearmanr
 from structure_peers import Alignment, blosum_alignment, diamond_scores, phmmer_scores, read_scop, sensitivity
 
 from photophore.hookspecs import Runtime
-from photophore_siamese.comparing import Represented, align_residues, match_of, represented
+from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_of, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.encoder import open_structure_model
 from photophore_siamese.training.material import read_chains
@@ -49,8 +49,10 @@ class Predicted:
     by: dict[str, FloatArray]
 
 
-def open_model(args: argparse.Namespace):  # noqa: ANN201 - our own or the published model
-    return open_structure_model(SiameseConfig(weights=args.weights, precision=args.precision), Runtime(threads=args.threads))
+def open_model(args: argparse.Namespace) -> StructureModel:
+    return open_structure_model(
+        SiameseConfig(weights=args.weights, precision=args.precision), Runtime(threads=args.threads)
+    )
 
 
 def spread(tm: FloatArray, each: int, seed: int = 0) -> npt.NDArray[np.int64]:
@@ -80,7 +82,17 @@ def report(name: str, result: Predicted) -> None:
     methods = list(result.by)
     print(f"\n| TM-score | pairs | {' | '.join(f'MAE {method} | Spearman' for method in methods)} |")
     print(f"|---|---|{'---|' * 2 * len(methods)}")
-    for low, high in ((0.0, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01)):
+    for low, high in (
+        (0.0, 0.2),
+        (0.2, 0.3),
+        (0.3, 0.4),
+        (0.4, 0.5),
+        (0.5, 0.6),
+        (0.6, 0.7),
+        (0.7, 0.8),
+        (0.8, 0.9),
+        (0.9, 1.01),
+    ):
         inside = (result.tm >= low) & (result.tm < high)
         if inside.sum() < 5:
             continue
@@ -95,7 +107,7 @@ def report(name: str, result: Predicted) -> None:
 class Compared:
     """Pairs of proteins compared by our model and by Smith-Waterman, each protein represented once."""
 
-    def __init__(self, model, sequences: Sequence[str]) -> None:  # noqa: ANN001 - as above
+    def __init__(self, model: StructureModel, sequences: Sequence[str]) -> None:
         self._model = model
         distinct = list(dict.fromkeys(sequences))
         self._seen: dict[str, Represented] = dict(zip(distinct, represented(model, distinct), strict=True))
@@ -154,7 +166,11 @@ def identities(asked: Sequence[tuple[str, str]]) -> tuple[FloatArray, list[Align
 
 
 def lddt(
-    compared: Compared, truth: TruthTable, chosen: npt.NDArray[np.int64], asked: Sequence[tuple[str, str]], tuned: TruthTable
+    compared: Compared,
+    truth: TruthTable,
+    chosen: npt.NDArray[np.int64],
+    asked: Sequence[tuple[str, str]],
+    tuned: TruthTable,
 ) -> None:
     """Print the error of the lDDT along TM-align's alignments."""
     mean = float(tuned.lddt.astype(float).mean())
@@ -173,7 +189,9 @@ def lddt(
         print(f"| {name} | {len(joined[0])} | {joined[0].mean():.4f} | {joined[1].mean():.4f} |")
 
 
-def recovery(truth: TruthTable, chosen: npt.NDArray[np.int64], ours: Sequence[Alignment], peers: Sequence[Alignment]) -> None:
+def recovery(
+    truth: TruthTable, chosen: npt.NDArray[np.int64], ours: Sequence[Alignment], peers: Sequence[Alignment]
+) -> None:
     """Print the share of TM-align's aligned pairs that an alignment has, too, at a TM-score of 0.5 and above."""
     print("\n| TM-score | pairs | siamese | Smith-Waterman, BLOSUM62 |\n|---|---|---|---|")
     for low, high in ((0.5, 1.01), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01)):
@@ -212,7 +230,11 @@ def homology(args: argparse.Namespace) -> None:
     """Sensitivity up to the first false positive among SCOP domains of held-out folds."""
     split = read_split(HELD_OUT)
     names, classes, sequences = read_scop(shared() / "homology" / "scop40.fa.xz")
-    kept = [number for number, sccs in enumerate(classes) if split.fold_side(sccs) == "test" and names[number] not in split.dropped]
+    kept = [
+        number
+        for number, sccs in enumerate(classes)
+        if split.fold_side(sccs) == "test" and names[number] not in split.dropped
+    ]
     classes, sequences = [classes[i] for i in kept], [sequences[i] for i in kept]
     folds = len({".".join(sccs.split(".")[:2]) for sccs in classes})
     print(f"{machine()}; {len(kept)} of {len(names)} domains remain, of {folds} folds that training did not see")
@@ -235,7 +257,9 @@ def homology(args: argparse.Namespace) -> None:
         print(f"| {name} | {superfamily:.4f} | {fold:.4f} | {seconds[name]:.0f} |")
 
 
-def reranked(model, seen: Sequence[Represented], cosine: npt.NDArray[np.float32], nearest: int) -> npt.NDArray[np.float32]:  # noqa: ANN001
+def reranked(
+    model: StructureModel, seen: Sequence[Represented], cosine: npt.NDArray[np.float32], nearest: int
+) -> npt.NDArray[np.float32]:
     """Return scores in which the ``nearest`` of each protein stand above all others, by predicted TM-score."""
     scores = cosine - 10.0
     order = np.argsort(-cosine, axis=1)[:, : nearest + 1]
@@ -291,12 +315,20 @@ def search_speed(args: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "photophore", "annotate", str(fasta), "-o", str(out), "-q", "--force"]
     start = time.perf_counter()
     subprocess.run([*command, "--method", "siamese", "-d", args.database, "--threads", str(args.threads)], check=True)
-    print(f"{machine()}; {first} proteins, {sum(map(len, chosen.sequences))} residues: {time.perf_counter() - start:.1f} s")
+    print(
+        f"{machine()}; {first} proteins, {sum(map(len, chosen.sequences))} residues: {time.perf_counter() - start:.1f} s"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = {"pairs": pairs, "chains": chains, "homology": homology, "pair-speed": pair_speed, "search-speed": search_speed}
+    commands = {
+        "pairs": pairs,
+        "chains": chains,
+        "homology": homology,
+        "pair-speed": pair_speed,
+        "search-speed": search_speed,
+    }
     parser.add_argument("command", choices=commands)
     parser.add_argument("--weights", default="siamese-small")
     parser.add_argument("--precision", default="int8", choices=("int8", "fp32"))

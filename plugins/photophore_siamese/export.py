@@ -52,9 +52,7 @@ def export_float(network: SiameseNetwork, path: Path) -> None:
     balance = array_of(network.balance)
     for number, block in enumerate(network.wide):
         if number == 0:
-            coarse = graph.node(
-                "Mul", [coarse, graph.constant("balance", balance[None, :, None, None])], "balanced"
-            )
+            coarse = graph.node("Mul", [coarse, graph.constant("balance", balance[None, :, None, None])], "balanced")
         coarse = _block(graph, f"wide{number}", block, coarse)
     joined = _joined(graph, network, fine, coarse)
     for number, block in enumerate(network.blocks):
@@ -138,7 +136,11 @@ def _block(graph: Graph, name: str, block: Any, x: str) -> str:
 
 
 def _convolution(graph: Graph, name: str, layer: torch.nn.Conv2d, x: str) -> str:
-    inputs = [x, graph.constant(f"{name}.weight", array_of(layer.weight)), graph.constant(f"{name}.bias", array_of(layer.bias))]
+    inputs = [
+        x,
+        graph.constant(f"{name}.weight", array_of(layer.weight)),
+        graph.constant(f"{name}.bias", array_of(layer.bias)),
+    ]
     before = graph.node(
         "Conv",
         inputs,

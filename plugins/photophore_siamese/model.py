@@ -131,7 +131,10 @@ def unit_first(rows: Tensor, match: int) -> Tensor:
 
 
 def save_network(
-    network: SiameseNetwork, path: Path, facts: dict[str, str], heads: Mapping[str, npt.NDArray[np.float32]] | None = None
+    network: SiameseNetwork,
+    path: Path,
+    facts: dict[str, str],
+    heads: Mapping[str, npt.NDArray[np.float32]] | None = None,
 ) -> None:
     """Write weights, shape and the tensors of ``heads`` to a safetensors file; ``facts`` go into its metadata."""
     metadata = {"format": FORMAT, "shape": json.dumps(asdict(network.shape)), **facts}

@@ -100,9 +100,8 @@ class OwnModel:
             part = residues[begin : begin + _POOLED_AT_ONCE, : self.shape.width]
             open_gates, channels = self._gated(part)
             first, last = (np.clip(edge - begin, 0, len(part)) for edge in (starts, stops))
-            for total, values in ((sums, channels), (gates, open_gates)):
-                running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
-                total += running[last] - running[first]
+            sums += _between(channels, first, last)
+            gates += _between(open_gates, first, last)
         return self._vectors(sums.astype(np.float32), gates.astype(np.float32))
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
@@ -156,6 +155,13 @@ def _next_part(order: list[int], sequences: Sequence[str]) -> list[int]:
         room -= len(sequences[order[0]])
         part.append(order.pop(0))
     return part
+
+
+def _between(values: FloatArray, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return sums of the rows ``first`` to ``last`` of ``values (n, channels)``."""
+    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
+    result: npt.NDArray[np.float64] = running[last] - running[first]
+    return result
 
 
 def _product(x: FloatArray, weight: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,39 @@ class _Side:
     place: npt.NDArray[np.int16] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that batches are drawn from.
+
+    Parameters
+    ----------
+    domains, truth
+        Domains, and pairs of them that were compared.
+    letters
+        Of each domain, ``shape=(residues, 3), dtype=uint8``.
+    homologs
+        Of domains, by name.
+    elsewhere
+        Pairs that were compared elsewhere.
+    """
+
+    domains: Domains
+    truth: TruthTable
+    letters: Sequence[ByteArray]
+    homologs: Mapping[str, Sequence[Homolog]] = field(default_factory=dict)
+    elsewhere: Sequence[AlignedPair] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How batches are drawn; the fields are those of `LoopSettings`."""
+
+    pairs: int
+    homolog_share: float
+    elsewhere_share: float
+    max_residues: int
+
+
 #: So many batches are drawn together, and put in order of length: proteins of one batch need little padding.
 _DRAWN_TOGETHER = 16
 
@@ -67,26 +100,13 @@ _DRAWN_TOGETHER = 16
 class PairSampler:
     """Draws pairs of domains and their homologs, or pairs compared elsewhere."""
 
-    def __init__(
-        self,
-        domains: Domains,
-        truth: TruthTable,
-        letters: Sequence[ByteArray],
-        homologs: Mapping[str, Sequence[Homolog]],
-        elsewhere: Sequence[AlignedPair],
-        *,
-        pairs: int,
-        homolog_share: float,
-        elsewhere_share: float,
-        max_residues: int,
-        seed: int | tuple[int, int],
-    ) -> None:
-        self._domains, self._truth, self._letters = domains, truth, letters
+    def __init__(self, known: Known, drawing: Drawing, seed: int | tuple[int, int]) -> None:
+        domains, truth, elsewhere = known.domains, known.truth, known.elsewhere
+        self._truth, self._letters, self._elsewhere = truth, known.letters, elsewhere
         self._tokens = [tokens(sequence) for sequence in domains.sequences]
-        self._homologs = [homologs.get(name, ()) for name in domains.ids]
-        self._elsewhere = elsewhere
-        self._pairs, self._max = pairs, max_residues
-        self._shares = (homolog_share, elsewhere_share if elsewhere else 0.0)
+        self._homologs = [known.homologs.get(name, ()) for name in domains.ids]
+        self._pairs, self._max = drawing.pairs, drawing.max_residues
+        self._shares = (drawing.homolog_share, drawing.elsewhere_share if elsewhere else 0.0)
         self._random = np.random.default_rng(seed)
         topologies = domains.level(3)
         numbers = {name: number for number, name in enumerate(dict.fromkeys(topologies))}
@@ -95,11 +115,11 @@ class PairSampler:
         self._folds = [folds[pair.group] for pair in elsewhere]
         tm = truth.tm.mean(axis=1)
         self._longer = np.diff(domains.offsets)[truth.pairs].max(axis=1)
-        fits = self._longer <= max_residues
+        fits = self._longer <= drawing.max_residues
         self._high = np.flatnonzero((tm >= 0.45) & fits)
         self._any = np.flatnonzero(fits)
         self._elsewhere_fits = [
-            number for number, pair in enumerate(elsewhere) if max(map(len, pair.tokens)) <= max_residues
+            number for number, pair in enumerate(elsewhere) if max(map(len, pair.tokens)) <= drawing.max_residues
         ]
         self._waiting: list[tuple[bool, list[int]]] = []
 
@@ -147,8 +167,7 @@ class PairSampler:
         groups, tm, aligned, lddt = [], [], [], []
         for pair, number in enumerate(chosen):
             given = self._elsewhere[number]
-            for part in given.tokens:
-                sides.append(_Side(part, np.full((len(part), 3), UNKNOWN, dtype=np.uint8)))
+            sides += [_Side(part, np.full((len(part), 3), UNKNOWN, dtype=np.uint8)) for part in given.tokens]
             groups += [self._folds[number]] * 2
             tm.append(sum(given.tm) / 2)
             aligned.append(np.stack([np.full(len(given.first), pair), given.first, given.second], axis=1))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from photophore_near.residues import PAD_TOKEN, tokens
-from photophore_siamese.training.batches import PairSampler
+from photophore_siamese.training.batches import Drawing, Known, PairSampler
 from photophore_siamese.training.config import TrainingConfig, read_config
 from photophore_siamese.training.curve import Curve
 from photophore_siamese.training.loop import train
@@ -53,7 +53,9 @@ def train_from_file(config_file: Path, overrides: Mapping[str, str]) -> None:
     _log.info("weights and exports are in %s", out)
 
 
-def finish(config: TrainingConfig, here: Path, weights: Path, domains: Domains, split: Split, valid: TruthTable) -> None:
+def finish(
+    config: TrainingConfig, here: Path, weights: Path, domains: Domains, split: Split, valid: TruthTable
+) -> None:
     """Write the exports beside ``weights``, and fit the heads to the rows that they give."""
     from photophore_siamese.export import export
     from photophore_siamese.model import load_network, save_network
@@ -101,18 +103,10 @@ def _sampler(config: TrainingConfig, here: Path, domains: Domains, split: Split,
         "%d domains, %d pairs, %d homologs of %d domains, %d pairs from elsewhere",
         len(members), len(truth), sum(map(len, homologs.values())), len(homologs), len(elsewhere),
     )  # fmt: skip
-    return PairSampler(
-        domains,
-        truth,
-        letters,
-        homologs,
-        elsewhere,
-        pairs=config.loop.pairs,
-        homolog_share=config.loop.homolog_share,
-        elsewhere_share=config.loop.elsewhere_share,
-        max_residues=config.loop.max_residues,
-        seed=config.loop.seed,
+    drawing = Drawing(
+        config.loop.pairs, config.loop.homolog_share, config.loop.elsewhere_share, config.loop.max_residues
     )
+    return PairSampler(Known(domains, truth, letters, homologs, elsewhere), drawing, config.loop.seed)
 
 
 def _curve(domains: Domains, valid: TruthTable) -> Curve:

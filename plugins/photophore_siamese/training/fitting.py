@@ -109,12 +109,15 @@ class Fitter:
         heads, found = self.heads, []
         for start in range(0, len(pairs), _AT_ONCE):
             matrices = [
-                heads.similarity(seen[int(i)].residues, seen[int(j)].residues) for i, j in pairs[start : start + _AT_ONCE]
+                heads.similarity(seen[int(i)].residues, seen[int(j)].residues)
+                for i, j in pairs[start : start + _AT_ONCE]
             ]
             found += [aligned for aligned, _ in align_many(matrices, heads.gaps)]
         return found
 
-    def fit_lddt(self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[IntArray]) -> None:
+    def fit_lddt(
+        self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[IntArray]
+    ) -> None:
         """Fit the lDDT head along TM-align's alignments and along our own."""
         heads, features, wanted = self.heads, [], []
         for number, ours in enumerate(aligned):
@@ -180,9 +183,7 @@ def fit_heads(
     return fitter.tensors
 
 
-def _example(
-    sides: tuple[Represented, Represented], pairs: IntArray, column: int, tm: float, weight: float
-) -> Example:
+def _example(sides: tuple[Represented, Represented], pairs: IntArray, column: int, tm: float, weight: float) -> Example:
     """Return the example of a TM-score that is normalised by the first or by the second of both ``sides``."""
     if column == 0:
         return Example(*sides, pairs, tm, weight)

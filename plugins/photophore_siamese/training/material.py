@@ -125,8 +125,8 @@ def runs(alignment: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         if kind in "MPX=":
             first.append(np.arange(i, i + length))
             second.append(np.arange(j, j + length))
-        i += length if kind not in "I" else 0
-        j += length if kind not in "D" else 0
+        i += length if kind != "I" else 0
+        j += length if kind != "D" else 0
     empty = np.zeros(0, dtype=np.int64)
     return np.concatenate([empty, *first]), np.concatenate([empty, *second])
 
