@@ -16,7 +16,7 @@ from photophore_siamese.calibration import FEATURES, LEVELS, Calibration
 from photophore_siamese.catalogue import Catalogue
 from photophore_siamese.comparing import Represented, StructureModel, represented
 from photophore_siamese.config import SiameseAnnotatorConfig
-from photophore_siamese.encoder import SiameseEncoder
+from photophore_siamese.encoder import SiameseEncoder, one_blas_thread
 from photophore_siamese.placing import Found, choose, gather, place
 from photophore_siamese.writing import cigar
 
@@ -104,7 +104,8 @@ class SiameseAnnotator:
             if protein in reasons:
                 rows.append(_unassigned(name, length, reasons[protein]))
                 continue
-            told, reason = self._rows(name, length, found.get(protein, []))
+            here = found.get(protein, [])
+            told, reason = self._rows(name, length, here) if here else ([], self._far(candidates, protein))
             rows += told or [_unassigned(name, length, reason)]
         return tuple(rows)
 
@@ -115,16 +116,17 @@ class SiameseAnnotator:
         wanted = [
             each
             for row in chosen
-            for each in choose(candidates, row, len(batch.sequences[row]), self._sizes, self._config.aligned)
+            for each in choose(candidates, row, len(batch.sequences[row]), self._sizes, self._config)
         ]
         of = {each.protein: batch.sequences[each.protein] for each in wanted}
         residues = self._encoder.residues(list(of.values()))
         proteins = {protein: residues[sequence] for protein, sequence in of.items()}
         found: dict[int, list[Found]] = {}
         model = self._encoder.model
-        domains = self._represented(model, {each.target for each in wanted})
-        for each in place(model, wanted, domains, proteins):
-            found.setdefault(each.protein, []).append(each)
+        with one_blas_thread():
+            domains = self._represented(model, {each.target for each in wanted})
+            for each in place(model, wanted, domains, proteins):
+                found.setdefault(each.protein, []).append(each)
         return found
 
     def _represented(self, model: StructureModel, targets: set[int]) -> dict[int, Represented]:
@@ -140,8 +142,6 @@ class SiameseAnnotator:
 
     def _rows(self, name: str, length: int, found: Sequence[Found]) -> tuple[list[Annotation], str]:
         """Return the rows of one protein: the best neighbours of each place whose fold may be told; or why there are none."""
-        if not found:
-            return [], "no domain of the database aligns"
         verdicts = self._verdicts(found)
         places = gather(found, [verdict.worth for verdict in verdicts])
         told = [row for here in places for row in here[: self._config.shown] if verdicts[row].level]
@@ -164,6 +164,15 @@ class SiameseAnnotator:
             worth = chances["topology"][row] + 1e-3 * each.match.tm_score
             verdicts.append(Verdict(level, chances[level or "topology"][row], worth))
         return verdicts
+
+    def _far(self, candidates: Candidates, protein: int) -> str:
+        """Say that no candidate was near enough, or that none aligns."""
+        first = int(candidates.offsets[protein])
+        target, cosine = int(candidates.targets[first]), float(candidates.scores[first])
+        what = f"the nearest is {self._catalogue.ids[target]} ({self._catalogue.codes[target]})"
+        if cosine >= self._config.min_cosine:
+            return f"{what}, which does not align"
+        return f"{what}, cosine {cosine:.2f}; {self._config.min_cosine:g} is wanted to be aligned"
 
     def _reason(self, best: Found, verdict: Verdict) -> str:
         """Say why nothing is reported."""
@@ -241,5 +250,12 @@ def _unassigned(name: str, length: int, reason: str) -> Annotation:
         start=0,
         end=length,
         score=0.0,
-        evidence={"assigned": "", "superfamily": "", "topology": "", "alignment": "", "lddt_along": "", "reason": reason},
+        evidence={
+            "assigned": "",
+            "superfamily": "",
+            "topology": "",
+            "alignment": "",
+            "lddt_along": "",
+            "reason": reason,
+        },
     )

@@ -61,7 +61,10 @@ class StructureModel(Protocol):
         """Yield ``(place, residues)`` of each protein in any order, ``residues`` of ``shape=(n, width), dtype=float32``."""
 
     def pool(self, residues: FloatArray, stretches: Sequence[tuple[int, int]]) -> FloatArray:
-        """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``."""
+        """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``.
+
+        It depends on the residue vectors of that stretch alone.
+        """
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``.
@@ -104,15 +107,18 @@ class StructuralMatch:
 
 def represented(model: StructureModel, sequences: Sequence[str]) -> list[Represented]:
     """Return the proteins ``sequences`` as ``model`` sees them, each as a whole."""
-    found: dict[int, Represented] = {}
-    for place, residues in model.represent(sequences):
-        found[place] = Represented(residues, model.pool(residues, [(0, len(residues))])[0])
+    found = {place: whole_of(model, residues) for place, residues in model.represent(sequences)}
     return [found[place] for place in range(len(sequences))]
 
 
 def stretch_of(model: StructureModel, residues: FloatArray, start: int, stop: int) -> Represented:
     """Return a stretch of a protein, with a vector of its own."""
-    return Represented(residues[start:stop], model.pool(residues, [(start, stop)])[0])
+    return whole_of(model, residues[start:stop])
+
+
+def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
+    """Return residues with the vector of them all."""
+    return Represented(residues, model.pool(residues, [(0, len(residues))])[0])
 
 
 def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:

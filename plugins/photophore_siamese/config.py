@@ -90,6 +90,12 @@ class SiameseAnnotatorConfig:
             "comes with the package"
         },
     )
+    min_cosine: float = field(
+        default=0.35,
+        metadata={
+            "help": "least similarity of the vectors of a candidate that is aligned: what the TM-score is before an alignment"
+        },
+    )
     aligned: int = field(
         default=3,
         metadata={"help": "candidates of each place of a protein that are aligned, the nearest first"},
@@ -104,6 +110,8 @@ class SiameseAnnotatorConfig:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; give a number from 0 to 1")
+        if not -1.0 <= self.min_cosine <= 1.0:
+            raise ValueError(f"min_cosine is {self.min_cosine}; give a number from -1 to 1")
         for name in ("aligned", "shown", "min_residues"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")

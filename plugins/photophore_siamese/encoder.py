@@ -7,13 +7,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from photophore.errors import ModelError, PluginError, UsageError
 from photophore.hookspecs import Runtime
 from photophore.models import find_model, is_checkpoint
 from photophore.types import Comparison, Embeddings, ProfileBatch, SequenceBatch
 from photophore_plm.windows import windows
-from photophore_siamese.comparing import FloatArray, Represented, StructureModel, compare, match_of
+from photophore_siamese.comparing import (
+    FloatArray,
+    Represented,
+    StructuralMatch,
+    StructureModel,
+    compare,
+    match_of,
+    whole_of,
+)
 from photophore_siamese.config import SiameseConfig
 
 #: Windows are this many times as long as the shortest.
@@ -46,6 +55,10 @@ class SiameseEncoder:
 
     def encode(self, batch: SequenceBatch) -> Embeddings:
         """Return a unit vector for each protein, and for each window of a long one."""
+        with one_blas_thread():
+            return self._encode(batch)
+
+    def _encode(self, batch: SequenceBatch) -> Embeddings:
         spans = [stretches(len(sequence), self._window) for sequence in batch.sequences]
         offsets = np.cumsum([0, *map(len, spans)], dtype=np.int64)
         values = np.empty((int(offsets[-1]), self.dim), dtype=np.float32)
@@ -71,7 +84,8 @@ class SiameseEncoder:
         """Return the residue vectors of proteins by their sequence; those of the batch encoded last are at hand."""
         found = {sequence: self._kept[sequence] for sequence in sequences if sequence in self._kept}
         wanted = list(dict.fromkeys(sequence for sequence in sequences if sequence not in found))
-        found |= {wanted[place]: residues for place, residues in self.model.represent(wanted)}
+        with one_blas_thread():
+            found |= {wanted[place]: residues for place, residues in self.model.represent(wanted)}
         return found
 
 
@@ -102,12 +116,8 @@ class SiameseComparer:
                 if sequence not in seen:
                     seen[sequence] = self._represented(sequence)
             sides = seen[sequences[0]], seen[sequences[1]]
-            if by_position and len(sides[0]) == len(sides[1]):
-                match = match_of(
-                    self._model, *sides, np.repeat(np.arange(len(sides[0]), dtype=np.int32)[:, None], 2, axis=1)
-                )
-            else:
-                match = compare(self._model, *sides)
+            with one_blas_thread():
+                match = self._match(*sides, by_position=by_position and len(sides[0]) == len(sides[1]))
             yield Comparison(
                 one.ids[first],
                 other.ids[second],
@@ -118,9 +128,19 @@ class SiameseComparer:
                 match.lddt,
             )
 
+    def _match(self, one: Represented, other: Represented, *, by_position: bool) -> StructuralMatch:
+        if by_position:
+            return match_of(self._model, one, other, np.repeat(np.arange(len(one), dtype=np.int32)[:, None], 2, axis=1))
+        return compare(self._model, one, other)
+
     def _represented(self, sequence: str) -> Represented:
         ((_, residues),) = self._model.represent([sequence])
-        return Represented(residues, self._model.pool(residues, [(0, len(residues))])[0])
+        return whole_of(self._model, residues)
+
+
+def one_blas_thread() -> threadpool_limits:
+    """Return a context in which BLAS works in one thread: for these small matrices a team costs more than it does."""
+    return threadpool_limits(1, "blas")
 
 
 def stretches(residues: int, window: int) -> list[tuple[int, int]]:

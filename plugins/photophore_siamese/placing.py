@@ -17,6 +17,7 @@ from photophore_siamese.comparing import (
     match_of,
     stretch_of,
 )
+from photophore_siamese.config import SiameseAnnotatorConfig
 
 #: Two stretches lie at one place when they share more than this much of the shorter.
 SAME_PLACE = 0.5
@@ -65,8 +66,10 @@ class Found:
         return float(self.match.lddt.mean())
 
 
-def choose(candidates: Candidates, protein: int, residues: int, sizes: Sequence[int], most: int) -> Iterator[Wanted]:
-    """Yield the candidates of one protein that are worth an alignment: of each place the ``most`` nearest.
+def choose(
+    candidates: Candidates, protein: int, residues: int, sizes: Sequence[int], config: SiameseAnnotatorConfig
+) -> Iterator[Wanted]:
+    """Yield the candidates of one protein that are worth an alignment: the nearest of each place, if they are near enough.
 
     Parameters
     ----------
@@ -76,17 +79,18 @@ def choose(candidates: Candidates, protein: int, residues: int, sizes: Sequence[
         Row of the batch, and length of that protein.
     sizes
         Residues of each domain of the database.
-    most
-        Candidates of one place.
+    config
+        Its ``aligned`` and ``min_cosine``.
     """
     part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
+    part = slice(part.start, part.start + int(np.count_nonzero(candidates.scores[part] >= config.min_cosine)))
     targets = candidates.targets[part].tolist()
     has_places = "start" in candidates.evidence and "end" in candidates.evidence
     starts = candidates.evidence["start"][part].tolist() if has_places else [0] * len(targets)
     stops = candidates.evidence["end"][part].tolist() if has_places else [residues] * len(targets)
     taken: list[tuple[int, int]] = []
     for target, start, stop in zip(targets, starts, stops, strict=True):
-        if sum(same_place((start, stop), other) for other in taken) >= most:
+        if sum(same_place((start, stop), other) for other in taken) >= config.aligned:
             continue
         taken.append((start, stop))
         margin = int(_MARGIN * sizes[target])

@@ -167,3 +167,24 @@ class TestSiamese(AnnotatorConformance):
         sequences = (one, f"{one}{two}", *random_proteins(150, 30, seed=6).sequences, "M", "X" * 50)
         names = tuple(f"p{number}" for number in range(len(sequences)))
         return SequenceBatch(names, sequences, ("",) * len(names), tuple(f"new.faa:{name}" for name in names))
+
+
+class TestSiameseOwn(TestSiamese):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"min_tm": 0.0, "shown": 3}  # random weights predict low
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, tmp_path_factory):
+        pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from tests.plugins.siamese_network import save, small_network
+
+        from photophore.hookspecs import Runtime
+        from photophore_siamese.config import SiameseConfig
+        from photophore_siamese.encoder import create_siamese
+
+        path = save(small_network(), tmp_path_factory.mktemp("weights"), random_proteins(64, 64, 64).sequences)
+        return create_siamese(SiameseConfig(weights=str(path)), Runtime())

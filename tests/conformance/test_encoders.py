@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from photophore.testing import EncoderConformance
+from photophore.testing.samples import random_proteins
 from photophore_hifinn import plugin as hifinn
 from photophore_near.encoder import WEIGHTS_FOLDER
 from photophore_near.plugin import photophore_encoders
@@ -141,6 +142,31 @@ class TestSiameseUpstream(EncoderConformance):
         from tests.plugins.siamese_cases import head_tensors, save_head
 
         return {"weights": str(save_head(head_tensors(), folder / "glass.pth")), "prott5": str(prott5)}
+
+
+class TestSiameseOwn(EncoderConformance):
+    precision = "int8"
+    tolerance = 1e-5  # products of matrices round by their size
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return siamese.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from tests.plugins.siamese_network import save, small_network
+
+        calibration = random_proteins(64, 64, 64, 64).sequences
+        path = save(small_network(), tmp_path_factory.mktemp("weights"), calibration)
+        return {"weights": str(path), "precision": cls.precision}
+
+
+class TestSiameseOwnInFp32(TestSiameseOwn):
+    precision = "fp32"
 
 
 class TestHifinnUpstream(EncoderConformance):

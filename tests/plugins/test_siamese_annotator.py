@@ -114,9 +114,14 @@ def test_what_is_too_short_or_unknown_gets_a_row_that_says_so():
 
 
 def test_a_stranger_gets_a_row_that_says_so():
-    (row,) = annotate(batch_of(p=random_proteins(100, seed=12).sequences[0]))
+    batch = batch_of(p=random_proteins(100, seed=12).sequences[0])
+    (row,) = annotate(batch)
     assert (row.target, row.score, row.confidence) == ("unassigned", 0.0, None)
-    assert row.evidence["reason"] == "no domain of the database aligns"
+    assert row.evidence["reason"] in {
+        f"the nearest is {name} ({code}), which does not align" for name, code in zip(DOMAINS, CODES, strict=True)
+    }
+    (row,) = annotate(batch, min_cosine=1.0)
+    assert str(row.evidence["reason"]).endswith("; 1 is wanted to be aligned")
 
 
 def test_too_little_of_a_domain_gets_a_row_that_says_so():
