@@ -23,10 +23,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pluggy
 
+from photophore.comparison import Comparison
 from photophore.types import (
     Annotation,
     Candidates,
-    Comparison,
     Embeddings,
     Neighbours,
     ProfileBatch,

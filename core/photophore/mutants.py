@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photophore.types import Comparison
+from photophore.comparison import Comparison
 
 MUTANT_COLUMNS = (
     "wild_type", "mutant", "mutations", "tm_score", "lddt", "least_lddt", "least_position", "changed", "changed_residues",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from photophore.comparison import Comparison
 from photophore.errors import PluginError
 from photophore.mutants import changed_stretches, mutated_positions
-from photophore.types import Comparison
 
 #: Least lDDT of each class, its colour and its name; the colours are those in which predicted structures are shown.
 CLASSES = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from photophore.comparisons import lddt_digits
+from photophore.comparing import lddt_digits
 from photophore.errors import DatabaseError, DataError, PluginError
 from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from photophore.comparison import Comparison
 from photophore.errors import ModelError, PluginError, UsageError
 from photophore.hookspecs import Runtime
 from photophore.models import find_model, is_checkpoint
-from photophore.types import Comparison, Embeddings, ProfileBatch, SequenceBatch
+from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_plm.windows import windows
 from photophore_siamese.comparing import (
     FloatArray,

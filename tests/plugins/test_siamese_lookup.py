@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from photophore.errors import DatabaseError, InputError, ModelError
-from photophore_siamese.calibration import CALIBRATION_FILE, FEATURES, Calibration, Curve, copy_calibration, open_calibration
+from photophore_siamese.calibration import (
+    CALIBRATION_FILE,
+    FEATURES,
+    Calibration,
+    Curve,
+    copy_calibration,
+    open_calibration,
+)
 from photophore_siamese.catalogue import DOMAINS_FILE, Catalogue
 from photophore_siamese.config import SiameseAnnotatorConfig
 from photophore_siamese.lookup import read_domains, read_targets

@@ -13,7 +13,7 @@ from photophore_siamese.top import Top
 TARGETS = TargetTable(("a", "b", "c", "d"), np.arange(5))
 
 
-def searched(ends=True):
+def searched(*, ends=True):
     """Protein p as a whole (0-300) and by two windows, then q, which is short."""
     return Neighbours(
         ids=("p", "q"),

@@ -61,7 +61,7 @@ def compare(
     photophore compare a.fasta b.fasta -o out --plot svg
     photophore compare wild_type.fasta mutants.fasta --mutant -o out
     """  # noqa: D301 - click's mark for lines that keep their breaks
-    from photophore.comparisons import (
+    from photophore.comparing import (
         CompareOptions,
         as_text,
         comparisons,

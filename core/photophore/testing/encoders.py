@@ -148,7 +148,7 @@ class EncoderConformance(SpecConformance):
 def _vectors(spec: EncoderSpec, embeddings: Embeddings, lengths: Iterable[int]) -> list[int]:
     """Return how many vectors items of these lengths must have; with spans as many as it likes, but one at least."""
     if embeddings.spans is not None:
-        return np.maximum(1, np.diff(embeddings.offsets)).tolist()
+        return [max(1, int(rows)) for rows in np.diff(embeddings.offsets)]
     return [-(-length // embeddings.step) if spec.per_residue else 1 for length in lengths]
 
 

@@ -140,7 +140,9 @@ def _curve(cases: Sequence[Case], level: str) -> Curve:
             best_evidence.append(evidence.max())
             best_right.append(case.right[level][evidence.argmax()])
     weights, offset = _weights(cases, level)
-    curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(best_evidence, np.array(best_right, dtype=np.float64))
+    curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
+        best_evidence, np.array(best_right, dtype=np.float64)
+    )
     points, shares = curve.X_thresholds_, curve.y_thresholds_
     chosen = np.unique(np.linspace(0, len(points) - 1, _POINTS).round().astype(int))
     rounded = Curve(

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from photophore.comparisons import (
+from photophore.comparing import (
     COMPARISON_COLUMNS,
     COMPARISONS_FILE,
     MUTANTS_FILE,
@@ -23,12 +23,12 @@ from photophore.comparisons import (
     summary_row,
     write_comparisons,
 )
+from photophore.comparison import Comparison
 from photophore.errors import DataError, InputError, OutputError, PluginError, UsageError
 from photophore.mutants import MUTANT_COLUMNS, changed_stretches, mutant_row, mutant_text, mutations
 from photophore.picture import CLASSES, colour_of, picture
 from photophore.progress import NoProgress
 from photophore.testing.samples import proteins
-from photophore.types import Comparison
 
 #: ..MKVLAW..   MK-VL aligned with a residue of each left out between.
 PAIRS = np.array([[2, 0], [3, 1], [5, 3], [6, 4]], np.int32)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from photophore.comparison import Comparison
 from photophore.errors import InputError, PluginError, UsageError
 from photophore.fasta import Record, read_fasta
 from photophore.hookspecs import Comparer
 from photophore.mutants import MUTANT_COLUMNS, mutant_row
 from photophore.progress import Progress
-from photophore.types import Comparison, SequenceBatch
+from photophore.types import SequenceBatch
 from photophore.writers.atomic import OutputFile, OutputFolder
 from photophore.writers.rows import FLOAT_FORMAT
 
