@@ -189,7 +189,13 @@ def _encode_piece(encoder: Encoder, spec: EncoderSpec, items: ProfileBatch | Seq
         with calling(f"encoder {spec.name}", f"{len(rows)} proteins"):
             embeddings = encoder.encode(piece)
     check_embeddings(embeddings, piece, spec, encoder.digest)
-    return embeddings
+    return embeddings if embeddings.spans is None else _wholes(embeddings)
+
+
+def _wholes(embeddings: Embeddings) -> Embeddings:
+    """Return the first vector of each item, that of its whole: a target is found as a whole, not by windows of it."""
+    offsets = np.arange(len(embeddings) + 1, dtype=np.int64)
+    return replace(embeddings, values=embeddings.values[embeddings.offsets[:-1]], offsets=offsets, spans=None)
 
 
 def _calibrated(link: Link, targets: TargetTable, search: Search, options: BuildOptions) -> TargetTable:

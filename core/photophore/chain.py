@@ -122,7 +122,11 @@ def check_embeddings(
         )
     rows = np.diff(embeddings.offsets)
     wanted = item_lengths(batch)
-    wanted = -(-wanted // embeddings.step) if spec.per_residue else np.ones_like(wanted)
+    _check_spans(embeddings, wanted, spec, stage)
+    if embeddings.spans is None:
+        wanted = -(-wanted // embeddings.step) if spec.per_residue else np.ones_like(wanted)
+    else:
+        wanted = np.maximum(rows, 1)  # as many as it likes, but the whole of each item
     if not np.array_equal(rows, wanted):
         item = int(np.flatnonzero(rows != wanted)[0])
         raise PluginError(
@@ -137,6 +141,24 @@ def check_embeddings(
         )
 
 
+def _check_spans(embeddings: Embeddings, lengths: npt.NDArray[np.int64], spec: EncoderSpec, stage: str) -> None:
+    """Raise `PluginError` unless spans, where there are any, are the whole of each item and stretches of it."""
+    spans = embeddings.spans
+    if spans is None or not len(spans):
+        return
+    item = np.repeat(np.arange(len(lengths)), np.diff(embeddings.offsets))
+    wrong = (spans[:, 0] < 0) | (spans[:, 0] >= spans[:, 1]) | (spans[:, 1] > lengths[item])
+    first = np.unique(item, return_index=True)[1]
+    wrong[first] |= (spans[first, 0] != 0) | (spans[first, 1] != lengths[item[first]])
+    if spec.per_residue or wrong.any():
+        row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
+        raise PluginError(
+            f"{stage}: says that a vector of {embeddings.ids[item[row]]!r}, which has {lengths[item[row]]} residues, stands for "
+            f"{spans[row, 0]}-{spans[row, 1]}; only encoders of whole proteins have spans, the first of each protein is the "
+            "whole of it, and all lie within it; this is a fault of the plugin"
+        )
+
+
 def item_lengths(batch: SequenceBatch | ProfileBatch) -> npt.NDArray[np.int64]:
     """Return the residues or positions of each item."""
     if isinstance(batch, ProfileBatch):
@@ -148,7 +170,7 @@ def check_neighbours(neighbours: Neighbours, embeddings: Embeddings, rows: int, 
     """Raise `PluginError` unless an index returned rows that exist, for the proteins that it was asked about."""
     _check_type(neighbours, Neighbours, stage)
     _check_ids(neighbours.ids, embeddings.ids, stage)
-    if not np.array_equal(neighbours.lengths, np.diff(embeddings.offsets) * embeddings.step):
+    if not np.array_equal(neighbours.lengths, embeddings.lengths):
         raise PluginError(f"{stage}: lengths are not those of the searched proteins; this is a fault of the plugin")
     if neighbours.rows.size and not (neighbours.rows.min() >= -1 and neighbours.rows.max() < rows):
         raise PluginError(

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pluggy
 
+from photophore.comparison import Comparison
 from photophore.types import (
     Annotation,
     Candidates,
@@ -90,6 +91,8 @@ class Encoder(Protocol):
 
     def encode(self, batch: SequenceBatch) -> Embeddings:
         """Return the vectors of proteins, ``shape=(rows, dim)``, in their order and under their ids.
+
+        An encoder of whole proteins may add windows of long ones (`Embeddings.spans`).
 
         Every letter of `photophore.types.RESIDUE_LETTERS` is encoded, and a long protein is not cut.
 
@@ -166,6 +169,36 @@ class Annotator(Protocol):
         """
 
 
+@runtime_checkable
+class UsesEncoder(Protocol):
+    """An annotator that works with the encoder of its chain, which is handed to it before the first protein."""
+
+    def use_encoder(self, encoder: Encoder) -> None:
+        """Take the opened encoder; `PluginError` where it is not one that the annotator can work with."""
+
+
+@runtime_checkable
+class Comparer(Protocol):
+    """Two proteins in, what they have in common out."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the weights."""
+
+    def compare(
+        self,
+        one: SequenceBatch,
+        other: SequenceBatch,
+        pairs: Sequence[tuple[int, int]],
+        *,
+        by_position: bool = False,
+    ) -> Iterable[Comparison]:
+        """Return the comparison of each of ``pairs``, rows of ``one`` and of ``other``, in their order.
+
+        With ``by_position`` residues of two proteins of one length pair up by their position, as those of mutants do.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSource:
     """What an annotator read from the sources of a new database, ready to be encoded.
@@ -224,6 +257,8 @@ class EncoderSpec(Spec):
         Whether there is a vector for every `Embeddings.step`-th residue, or one for each protein.
     train
         ``train(config_file, overrides)`` is ``photophore train NAME --config FILE --set KEY=VALUE``; None where there is no training.
+    compare
+        ``compare(config, runtime)`` opens the same weights for ``photophore compare``, where residues of two proteins can be compared; else None.
     """
 
     kind: ClassVar[str] = "encoder"
@@ -231,6 +266,7 @@ class EncoderSpec(Spec):
     create: Callable[[Any, Runtime], Encoder]
     per_residue: bool = True
     train: Callable[[Path, Mapping[str, str]], None] | None = None
+    compare: Callable[[Any, Runtime], Comparer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

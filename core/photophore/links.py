@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 METHODS: Mapping[str, Mapping[str, str]] = {
     "near-hmmer": {"encoder": "near", "index": "ivf-lists", "aggregator": "diagonal", "annotator": "hmmer"},
     "hifinn": {"encoder": "hifinn", "index": "flat", "aggregator": "label-density", "annotator": "hifinn"},
+    "siamese": {"encoder": "siamese", "index": "flat", "aggregator": "top", "annotator": "siamese"},
 }
 
 #: Options that belong to a method: for its links, unless the user sets others or takes another link.
-METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"hifinn": {"index": {"k": 20}}}
+METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "hifinn": {"index": {"k": 20}},
+    "siamese": {"index": {"k": 10}},
+}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ from photophore.errors import ModelError
 
 SCHEMA_VERSION = 1
 
+#: How files of torch begin: a zip archive, or (before torch 1.6) a pickle.
+_TORCH_MAGIC = (b"PK\x03\x04", b"\x80\x02")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -136,6 +139,14 @@ def find_model(name_or_path: str | Path, *, suffix: str = "") -> Path:
         f"no model and no file is called {str(name_or_path)!r}{near_miss(str(name_or_path), known)} (known models: "
         f"{', '.join(known) or 'none'}); photophore models add FILE_OR_URL brings one{notes}"
     )
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is a checkpoint of torch, by its first bytes; our own weights are safetensors."""
+    if not path.is_file():
+        raise ModelError(f"{path}: is no file; give the path of a checkpoint or of a .safetensors file")
+    with path.open("rb") as stream:
+        return stream.read(4).startswith(_TORCH_MAGIC)
 
 
 def verify_model(model: Model) -> tuple[ModelError, ...]:

@@ -14,7 +14,7 @@ from photophore.database import Database, find
 from photophore.devices import resolve_device
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
-from photophore.hookspecs import Runtime
+from photophore.hookspecs import Runtime, UsesEncoder
 from photophore.inputs import check_inputs, source_names, total_bytes
 from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
@@ -132,6 +132,10 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
     with links["index"].calling("load"):
         index.load(database.index_folder)
     annotator = links["annotator"]
+    opened = annotator.create(database.annotator_folder, database.targets, runtime)
+    if isinstance(opened, UsesEncoder):
+        with annotator.calling("use_encoder"):
+            opened.use_encoder(encoder)
     search = Search(
         links["encoder"].spec,
         encoder,
@@ -147,7 +151,7 @@ def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
         links["aggregator"].name,
         links["aggregator"].create(runtime),
         annotator.name,
-        annotator.create(database.annotator_folder, database.targets, runtime),
+        opened,
         database.targets,
     )
 

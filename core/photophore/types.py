@@ -130,6 +130,9 @@ class Embeddings:
         may leave out the rows that tell least. None where the encoder does not know.
     step
         Residues or positions between two rows: row ``r`` of an item stands for residue ``r * step``. 1 for per-protein encoders.
+    spans
+        ``shape=(rows, 2), dtype=int64``: the stretch, start and stop, that each row stands for, where a per-protein encoder
+        gives more than one row: the first is that of the whole item, the others windows of it. None for all others.
     """
 
     ids: tuple[str, ...]
@@ -139,6 +142,7 @@ class Embeddings:
     digest: str
     informativeness: FloatArray | None = None
     step: int = 1
+    spans: IntArray | None = None
 
     def __post_init__(self) -> None:
         if self.step < 1:
@@ -155,9 +159,22 @@ class Embeddings:
                 f"got {self.values.dtype} {self.values.shape}"
             )
         _check_offsets(self.offsets, len(self.ids), len(self.values), f"Embeddings of {self.encoder!r}")
+        spans = self.spans
+        if spans is not None and (spans.dtype != np.int64 or spans.shape != (len(self.values), 2)):
+            raise DataError(
+                f"Embeddings of {self.encoder!r}: spans must be int64 of shape ({len(self.values)}, 2), "
+                f"got {spans.dtype} {spans.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Residues that the rows of each item stand for: rows times the step, or what the spans say."""
+        if self.spans is None:
+            return np.asarray(np.diff(self.offsets) * self.step)
+        return np.asarray(self.spans[self.offsets[:-1], 1])
 
     @property
     def dim(self) -> int:
@@ -214,11 +231,14 @@ class Neighbours:
     positions
         ``shape=(searched,), dtype=int32``: residue (0-based) of each searched vector; 0 for per-protein vectors.
     lengths
-        ``shape=(n,), dtype=int32``: residues that the vectors of each protein stand for: vectors times the step between them.
+        ``shape=(n,), dtype=int32``: residues that the vectors of each protein stand for, see `Embeddings.lengths`.
     rows
         ``shape=(searched, k), dtype=int64``: database rows, -1 where fewer than k were found.
     scores
         ``shape=(searched, k), dtype=float32``: similarity (inner product), larger is nearer; -inf where ``rows`` is -1.
+    ends
+        ``shape=(searched,), dtype=int32``: where the stretch ends that each searched vector stands for and that begins at its
+        position; None where vectors have no stretches of their own (`Embeddings.spans`).
     """
 
     ids: tuple[str, ...]
@@ -227,9 +247,12 @@ class Neighbours:
     lengths: npt.NDArray[np.int32]
     rows: IntArray
     scores: FloatArray
+    ends: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         _check_offsets(self.offsets, len(self.ids), len(self.rows), "Neighbours")
+        if self.ends is not None and self.ends.shape != self.positions.shape:
+            raise DataError(f"Neighbours: ends has shape {self.ends.shape}, not {self.positions.shape}")
         if self.rows.ndim != 2 or self.rows.shape != self.scores.shape or self.positions.shape != (len(self.rows),):
             raise DataError(
                 f"Neighbours: rows {self.rows.shape}, scores {self.scores.shape} and positions "

@@ -49,11 +49,16 @@ def neighbours(
     scores: npt.NDArray[np.float32],
 ) -> Neighbours:
     """Return what a search of the strided rows found, ``rows`` and ``scores`` of ``shape=(searched, k)``."""
+    starts, ends = positions * embeddings.step, None
+    if embeddings.spans is not None:
+        searched = np.repeat(embeddings.offsets[:-1], np.diff(offsets)) + positions
+        starts, ends = embeddings.spans[searched, 0], embeddings.spans[searched, 1].astype(np.int32)
     return Neighbours(
         ids=embeddings.ids,
         offsets=offsets,
-        positions=(positions * embeddings.step).astype(np.int32),
-        lengths=(np.diff(embeddings.offsets) * embeddings.step).astype(np.int32),
+        positions=starts.astype(np.int32),
+        lengths=embeddings.lengths.astype(np.int32),
         rows=rows,
         scores=scores,
+        ends=ends,
     )

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from photophore.errors import ModelError, UsageError
 from photophore.hookspecs import Encoder, Runtime
-from photophore.models import find_model
+from photophore.models import find_model, is_checkpoint
 from photophore_hifinn.config import HifinnConfig
-
-#: How files of torch begin: a zip archive, or (before torch 1.6) a pickle.
-_TORCH_MAGIC = (b"PK\x03\x04", b"\x80\x02")
 
 
 def create_hifinn(config: HifinnConfig, runtime: Runtime) -> Encoder:
@@ -30,14 +27,6 @@ def create_hifinn(config: HifinnConfig, runtime: Runtime) -> Encoder:
     from photophore_hifinn.own import create_own
 
     return create_own(path, config, runtime)
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether a file is a checkpoint of torch, by its first bytes; our own weights are safetensors."""
-    if not path.is_file():
-        raise ModelError(f"{path}: is no file; give the path of a .ckpt or .safetensors file")
-    with path.open("rb") as stream:
-        return stream.read(4).startswith(_TORCH_MAGIC)
 
 
 def _create_upstream(path: Path, config: HifinnConfig, runtime: Runtime) -> Encoder:

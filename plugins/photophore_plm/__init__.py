@@ -1,1 +1,1 @@
-"""Protein language models as encoders: ESM-2."""
+"""Protein language models as encoders: ESM-2 and ProtT5."""

@@ -13,6 +13,7 @@ from photophore.testing.samples import random_proteins
 from photophore.types import SequenceBatch
 from photophore_hifinn import plugin as hifinn
 from photophore_hmmer.plugin import photophore_annotators
+from photophore_siamese import plugin as siamese
 
 SPECS: dict[str, AnnotatorSpec] = {spec.name: spec for spec in photophore_annotators()}
 
@@ -125,3 +126,65 @@ class TestHifinnReranked(AnnotatorConformance):
         sequences = (*list(table.enzymes.values())[:5], *table.others[:3], *table.strangers[:2], "MKV")
         names = tuple(f"p{number}" for number in range(len(sequences)))
         return SequenceBatch(names, sequences, ("",) * len(names), tuple(f"new.faa:{name}" for name in names))
+
+
+class TestSiamese(AnnotatorConformance):
+    names_targets = False  # a protein for which nothing may be told is `unassigned`
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return siamese.photophore_annotators()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"min_tm": 0.9, "shown": 3}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sources(cls, tmp_path_factory):
+        domains = random_proteins(60, 90, 45, 120, seed=5)
+        codes = ("1.10.530.40", "1.10.490", "3.40.50.300", "3.40.50.720")
+        rows = zip(domains.ids, codes, domains.sequences, strict=True)
+        path = tmp_path_factory.mktemp("domains") / "domains.tsv"
+        path.write_text("id\tcath\tsequence\n" + "".join("\t".join(row) + "\n" for row in rows))
+        return [path]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, tmp_path_factory):
+        for module in ("torch", "transformers", "sentencepiece"):
+            pytest.importorskip(module)
+        from tests.plugins.siamese_cases import small_encoder
+
+        return small_encoder(tmp_path_factory.mktemp("weights"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls):
+        one, two, *_ = random_proteins(60, 90, 45, 120, seed=5).sequences
+        sequences = (one, f"{one}{two}", *random_proteins(150, 30, seed=6).sequences, "M", "X" * 50)
+        names = tuple(f"p{number}" for number in range(len(sequences)))
+        return SequenceBatch(names, sequences, ("",) * len(names), tuple(f"new.faa:{name}" for name in names))
+
+
+class TestSiameseOwn(TestSiamese):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls):
+        return {"min_tm": 0.0, "shown": 3}  # random weights predict low
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, tmp_path_factory):
+        pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from tests.plugins.siamese_network import save, small_network
+
+        from photophore.hookspecs import Runtime
+        from photophore_siamese.config import SiameseConfig
+        from photophore_siamese.encoder import create_siamese
+
+        path = save(small_network(), tmp_path_factory.mktemp("weights"), random_proteins(64, 64, 64).sequences)
+        return create_siamese(SiameseConfig(weights=str(path)), Runtime())

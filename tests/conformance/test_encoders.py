@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from photophore.testing import EncoderConformance
+from photophore.testing.samples import random_proteins
 from photophore_hifinn import plugin as hifinn
 from photophore_near.encoder import WEIGHTS_FOLDER
 from photophore_near.plugin import photophore_encoders
 from photophore_plm import plugin as plm
+from photophore_siamese import plugin as siamese
 
 SPECS = {spec.name: spec for spec in photophore_encoders()}
 
@@ -101,6 +103,73 @@ class TestEsm2InPaddedGroups(TestEsm2):
         return {"weights": str(_small_esm2(tmp_path_factory.mktemp("weights"))), "residues_per_call": 700}
 
 
+class TestProtT5(EncoderConformance):
+    longest = 1500
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return plm.photophore_encoders()[1]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        return {"weights": str(_small_t5(tmp_path_factory.mktemp("weights")))}
+
+
+class TestProtT5InPaddedGroups(TestProtT5):
+    tolerance = 1e-5
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        return {"weights": str(_small_t5(tmp_path_factory.mktemp("weights"))), "residues_per_call": 700}
+
+
+class TestSiameseUpstream(EncoderConformance):
+    tolerance = 1e-6  # the attention of the head is shared out among the threads
+    longest = 1500
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return siamese.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("weights")
+        prott5 = _small_t5(folder / "prott5")
+        from tests.plugins.siamese_cases import head_tensors, save_head
+
+        return {"weights": str(save_head(head_tensors(), folder / "glass.pth")), "prott5": str(prott5)}
+
+
+class TestSiameseOwn(EncoderConformance):
+    precision = "int8"
+    tolerance = 1e-5  # products of matrices round by their size
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls):
+        return siamese.photophore_encoders()[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        pytest.importorskip("torch")
+        pytest.importorskip("onnx")
+        from tests.plugins.siamese_network import save, small_network
+
+        calibration = random_proteins(64, 64, 64, 64).sequences
+        path = save(small_network(), tmp_path_factory.mktemp("weights"), calibration)
+        return {"weights": str(path), "precision": cls.precision}
+
+
+class TestSiameseOwnInFp32(TestSiameseOwn):
+    precision = "fp32"
+
+
 class TestHifinnUpstream(EncoderConformance):
     tolerance = 1e-6  # the attention of the head is shared out among the threads
     longest = 1500
@@ -150,3 +219,12 @@ def _small_esm2(folder):
     from tests.plugins.plm_cases import esm2_network, save_esm2
 
     return save_esm2(esm2_network(), folder / "esm2_small.pt")
+
+
+def _small_t5(folder):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    pytest.importorskip("sentencepiece")
+    from tests.plugins.siamese_cases import save_t5, t5_network
+
+    return save_t5(t5_network(), folder)

@@ -11,6 +11,7 @@ from photophore.writers import ALL_FILES, FIXED_COLUMNS
 from photophore.writers.domtblout import REQUIRED
 from photophore.writers.tsv import FAILURE_COLUMNS, PROTEIN_COLUMNS
 from photophore_hifinn.plugin import COLUMNS as HIFINN_COLUMNS
+from photophore_siamese.plugin import COLUMNS as SIAMESE_COLUMNS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "output.md").read_text(encoding="utf-8")
 
@@ -22,7 +23,7 @@ def types_by_column():
 def test_columns_and_types_are_documented():
     types = types_by_column()
     kinds = {str: "string", int: "int", float: "float"}
-    for column in (*FIXED_COLUMNS, *HIFINN_COLUMNS):
+    for column in (*FIXED_COLUMNS, *HIFINN_COLUMNS, *SIAMESE_COLUMNS):
         assert types[column.name] == ("list of strings" if column.name == "ecs" else kinds[column.type])
     assert set(REQUIRED) <= types.keys()
 

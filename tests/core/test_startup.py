@@ -23,6 +23,9 @@ RUNTIMES = (
     "safetensors",
     "pyrodigal",
     "scipy",
+    "transformers",
+    "sentencepiece",
+    "matplotlib",
 )
 
 REPORT = """

@@ -12,10 +12,11 @@ from tests.plugins.plm_cases import DIM, esm2_network, head_tensors, save_esm2, 
 
 from photophore.errors import ModelError, PluginError, UsageError  # noqa: E402
 from photophore.hookspecs import Runtime  # noqa: E402
+from photophore.models import is_checkpoint  # noqa: E402
 from photophore.testing.samples import random_proteins  # noqa: E402
 from photophore.types import ProfileBatch  # noqa: E402
 from photophore_hifinn.config import HifinnConfig  # noqa: E402
-from photophore_hifinn.encoder import create_hifinn, is_checkpoint  # noqa: E402
+from photophore_hifinn.encoder import create_hifinn  # noqa: E402
 from photophore_hifinn.upstream import Head, load_head  # noqa: E402
 from photophore_plm.config import Esm2Config  # noqa: E402
 from photophore_plm.esm2 import create_esm2  # noqa: E402
@@ -109,7 +110,7 @@ def test_weights_that_are_nowhere():
 
 
 def test_a_folder_as_weights(tmp_path):
-    with pytest.raises(ModelError, match="is no file; give the path of a .ckpt or .safetensors file"):
+    with pytest.raises(ModelError, match="is no file; give the path of a checkpoint or of a .safetensors file"):
         is_checkpoint(tmp_path)
 
 

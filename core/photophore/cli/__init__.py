@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "annotate": Command("Annotate", "Annotate the proteins of FASTA files.", "photophore.cli.annotate"),
     "genes": Command("Annotate", "Call the genes of contigs and write their proteins.", "photophore.cli.genes"),
     "split": Command("Annotate", "Split an input into shards that are annotated one by one.", "photophore.cli.split"),
+    "compare": Command("Annotate", "Compare proteins in structure, from their sequences.", "photophore.cli.compare"),
     "merge": Command("Annotate", "Merge the results of several runs into one.", "photophore.cli.merge"),
     "report": Command("Annotate", "Show the results of runs on one page of HTML.", "photophore.cli.report"),
     "db": Command("Databases and models", "Build, list, describe and verify databases.", "photophore.cli.db"),

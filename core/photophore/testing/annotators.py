@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from photophore.errors import PhotophoreError
-from photophore.hookspecs import Annotator, AnnotatorSpec, Runtime, TargetSource
+from photophore.hookspecs import Annotator, AnnotatorSpec, Encoder, Runtime, TargetSource, UsesEncoder
 from photophore.testing.declarations import SpecConformance, elsewhere
 from photophore.testing.samples import UNUSUAL_LETTERS, offsets_of, proteins, random_proteins
 from photophore.types import Annotation, Candidates, ProfileBatch, SequenceBatch, TargetTable
@@ -61,11 +61,23 @@ class AnnotatorConformance(SpecConformance):
 
     @pytest.fixture(scope="class")
     @classmethod
+    def encoder(cls) -> Encoder | None:
+        """Return the encoder that an annotator which uses that of its chain (`UsesEncoder`) is handed."""
+        return None
+
+    @pytest.fixture(scope="class")
+    @classmethod
     def annotator(
-        cls, spec: AnnotatorSpec, config: Any, runtime: Runtime, folder: Path, targets: TargetTable
+        cls,
+        spec: AnnotatorSpec,
+        config: Any,
+        runtime: Runtime,
+        folder: Path,
+        targets: TargetTable,
+        encoder: Encoder | None,
     ) -> Annotator:
         """Return the annotator under test, opened on that database."""
-        return spec.create(folder, targets, config, runtime)
+        return _opened(spec.create(folder, targets, config, runtime), encoder)
 
     def test_what_was_read_can_be_kept(self, source: TargetSource, folder: Path) -> None:
         assert len(source.items) >= 1
@@ -190,12 +202,13 @@ class AnnotatorConformance(SpecConformance):
         two_threads: Runtime,
         folder: Path,
         annotator: Annotator,
+        encoder: Encoder | None,
         targets: TargetTable,
         batch: SequenceBatch,
     ) -> None:
         candidates = every_candidate(batch, targets)
         first = annotator.annotate(batch, candidates)
-        other = spec.create(folder, targets, config, two_threads)
+        other = _opened(spec.create(folder, targets, config, two_threads), encoder)
         assert list(annotator.annotate(batch, candidates)) == list(first)
         assert list(elsewhere(annotator.annotate, batch, candidates)) == list(first)
         assert list(other.annotate(batch, candidates)) == list(first)
@@ -214,6 +227,14 @@ def every_candidate(batch: SequenceBatch, targets: TargetTable, kept: Sequence[i
         targets=np.tile(chosen, len(batch)).astype(np.int32),
         scores=np.ones(len(chosen) * len(batch), dtype=np.float32),
     )
+
+
+def _opened(annotator: Annotator, encoder: Encoder | None) -> Annotator:
+    """Hand the encoder to an annotator that uses it, as a run does."""
+    if isinstance(annotator, UsesEncoder):
+        assert encoder is not None, "the annotator uses the encoder of its chain: override the fixture `encoder`"
+        annotator.use_encoder(encoder)
+    return annotator
 
 
 def _rank(annotation: Annotation) -> float:

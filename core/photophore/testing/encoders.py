@@ -49,6 +49,21 @@ class EncoderConformance(SpecConformance):
         assert (embeddings.encoder, embeddings.digest) == (spec.name, encoder.digest)
         assert re.fullmatch("[0-9a-f]{64}", encoder.digest)
 
+    def test_spans_are_the_whole_and_stretches_of_it(
+        self, spec: EncoderSpec, encoder: Encoder, mixed: SequenceBatch
+    ) -> None:
+        embeddings = encoder.encode(mixed)
+        spans = embeddings.spans
+        if spans is None:
+            pytest.skip("has no spans")
+        assert not spec.per_residue
+        for item, sequence in enumerate(mixed.sequences):
+            found = spans[embeddings.offsets[item] : embeddings.offsets[item + 1]]
+            assert found[0].tolist() == [0, len(sequence)]
+            assert (found[:, 0] >= 0).all()
+            assert (found[:, 0] < found[:, 1]).all()
+            assert (found[:, 1] <= len(sequence)).all()
+
     def test_batch_mates_do_not_matter(self, encoder: Encoder, mixed: SequenceBatch) -> None:
         together = encoder.encode(mixed)
         for item in range(len(mixed)):
@@ -154,7 +169,9 @@ class EncoderConformance(SpecConformance):
 
 
 def _vectors(spec: EncoderSpec, embeddings: Embeddings, lengths: Iterable[int]) -> list[int]:
-    """Return how many vectors items of these lengths must have."""
+    """Return how many vectors items of these lengths must have; with spans as many as it likes, but one at least."""
+    if embeddings.spans is not None:
+        return [max(1, int(rows)) for rows in np.diff(embeddings.offsets)]
     return [-(-length // embeddings.step) if spec.per_residue else 1 for length in lengths]
 
 

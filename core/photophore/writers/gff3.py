@@ -24,7 +24,11 @@ _DATABASES = (
     (re.compile(r"PTHR\d{5}(:SF\d+)?"), "PANTHER"),
     (re.compile(r"K\d{5}"), "KEGG"),
     (re.compile(r"COG\d{4}"), "COG"),
+    (re.compile(r"[1-9]\d*(\.\d+){2,3}"), "CATH"),
 )
+
+#: Columns that say which part of the target was found.
+_TARGET_PLACES = (("family_start", "family_end"), ("target_start", "target_end"))
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -54,7 +58,7 @@ class Gff3Writer:
     def __init__(self, file: OutputFile, columns: tuple[Column, ...]) -> None:
         self._file = file
         names = {column.name for column in columns}
-        self._has_family_place = {"family_start", "family_end"} <= names
+        self._place = next((place for place in _TARGET_PLACES if names.issuperset(place)), None)
         file.write_text(HEADER)
 
     def write(self, rows: Rows) -> None:
@@ -86,11 +90,11 @@ class Gff3Writer:
         ]
 
     def _places(self, rows: Rows) -> list[str]:
-        """``;Target=family start end`` where the annotator says which part of the family was found."""
-        if not self._has_family_place:
+        """``;Target=target start end`` where the annotator says which part of the target was found."""
+        if self._place is None:
             return [""] * len(rows)
         names = map_distinct(escape_target, rows.text["target"])
-        cells = (names, rows.text["family_start"], rows.text["family_end"])
+        cells = (names, *(rows.text[column] for column in self._place))
         return [
             f";Target={name} {start} {end}" if start and end else "" for name, start, end in zip(*cells, strict=True)
         ]

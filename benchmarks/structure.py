@@ -1,0 +1,347 @@
+"""TM-score, lDDT, alignment, remote homology and speed of the structural method, on folds that training did not see.
+
+    python benchmarks/structure.py pairs --truth work/siamese-small/truth/test
+    python benchmarks/structure.py chains
+    python benchmarks/structure.py homology
+    python benchmarks/structure.py pair-speed
+    python benchmarks/structure.py search-speed
+
+`pairs` are domains of held-out CATH topologies (`siamese-small.held_out.txt`), compared by TM-align here; `--truth` is the folder
+that `photophore train siamese` made. `homology` are the SCOP domains of held-out folds, each searched among all of them. The baselines
+are fitted where our heads are: on the `valid` side of the split, and on the chains to tune on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from material import machine, read_proteins, shared, write_fasta
+from scipy.stats import spearmanr
+from structure_peers import Alignment, blosum_alignment, diamond_scores, phmmer_scores, read_scop, sensitivity
+
+from photophore.hookspecs import Runtime
+from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_of, represented
+from photophore_siamese.config import SiameseConfig
+from photophore_siamese.encoder import open_structure_model
+from photophore_siamese.training.material import read_chains
+from photophore_siamese.truth.cache import TruthTable, read_table
+from photophore_siamese.truth.domains import Domains, read_domains
+from photophore_siamese.truth.holdout import read_split
+
+HELD_OUT = Path(__file__).parents[1] / "plugins/photophore_siamese/weights/siamese-small.held_out.txt"
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is true of pairs, and what each method says of them."""
+
+    tm: FloatArray
+    by: dict[str, FloatArray]
+
+
+def open_model(args: argparse.Namespace) -> StructureModel:
+    return open_structure_model(
+        SiameseConfig(weights=args.weights, precision=args.precision), Runtime(threads=args.threads)
+    )
+
+
+def spread(tm: FloatArray, each: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Return pairs spread over the range: at most ``each`` of every tenth of the TM-score."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(tm))
+    tenth = np.minimum((tm * 10).astype(int), 9)
+    return np.sort(np.concatenate([order[tenth[order] == number][:each] for number in range(10)]))
+
+
+def line(baseline: FloatArray, tm: FloatArray, asked: FloatArray) -> FloatArray:
+    """Return TM-scores predicted by the line of least mean distance from one number, fitted elsewhere."""
+    best = min(
+        ((slope, offset) for slope in np.linspace(0, 1.5, 61) for offset in np.linspace(0, 0.6, 61)),
+        key=lambda values: float(np.abs(np.clip(values[0] * baseline + values[1], 0, 1) - tm).mean()),
+    )
+    return np.clip(best[0] * asked + best[1], 0, 1)
+
+
+def report(name: str, result: Predicted) -> None:
+    """Print error and rank of each method, and both by tenth of the TM-score."""
+    print(f"\n{name}: {len(result.tm)} pairs, mean TM-score {result.tm.mean():.3f}\n")
+    print("| method | MAE | Spearman |\n|---|---|---|")
+    for method, predicted in result.by.items():
+        rank = spearmanr(predicted, result.tm).statistic if np.ptp(predicted) > 0 else float("nan")
+        print(f"| {method} | {np.abs(predicted - result.tm).mean():.4f} | {rank:.3f} |")
+    methods = list(result.by)
+    print(f"\n| TM-score | pairs | {' | '.join(f'MAE {method} | Spearman' for method in methods)} |")
+    print(f"|---|---|{'---|' * 2 * len(methods)}")
+    for low, high in (
+        (0.0, 0.2),
+        (0.2, 0.3),
+        (0.3, 0.4),
+        (0.4, 0.5),
+        (0.5, 0.6),
+        (0.6, 0.7),
+        (0.7, 0.8),
+        (0.8, 0.9),
+        (0.9, 1.01),
+    ):
+        inside = (result.tm >= low) & (result.tm < high)
+        if inside.sum() < 5:
+            continue
+        cells = []
+        for method in methods:
+            predicted, tm = result.by[method][inside], result.tm[inside]
+            rank = f"{spearmanr(predicted, tm).statistic:.2f}" if np.ptp(predicted) > 0 else "-"
+            cells += [f"{np.abs(predicted - tm).mean():.3f}", rank]
+        print(f"| {low:.1f} to {min(high, 1):.1f} | {inside.sum()} | {' | '.join(cells)} |")
+
+
+class Compared:
+    """Pairs of proteins compared by our model and by Smith-Waterman, each protein represented once."""
+
+    def __init__(self, model: StructureModel, sequences: Sequence[str]) -> None:
+        self._model = model
+        distinct = list(dict.fromkeys(sequences))
+        self._seen: dict[str, Represented] = dict(zip(distinct, represented(model, distinct), strict=True))
+
+    def ours(self, pairs: Sequence[tuple[str, str]]) -> list[Alignment]:
+        """Return alignment, both TM-scores and lDDT by our model."""
+        sides = [(self._seen[one], self._seen[other]) for one, other in pairs]
+        aligned = align_residues(self._model, [(one.residues, other.residues) for one, other in sides])
+        matches = [match_of(self._model, *side, *found) for side, found in zip(sides, aligned, strict=True)]
+        return [Alignment(m.pairs, (m.tm_score, m.tm_score_other), 0.0, m.lddt) for m in matches]
+
+    def lddt_along(self, one: str, other: str, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Return the predicted lDDT along a given alignment."""
+        return self._model.lddt(self._seen[one].residues, self._seen[other].residues, pairs)
+
+
+def truth_of(args: argparse.Namespace, side: str) -> tuple[Domains, TruthTable]:
+    domains = read_domains(shared() / "structures" / "domains.npz")
+    return domains, read_table(domains, args.truth.parent / side)
+
+
+def texts(domains: Domains, truth: TruthTable, numbers: Sequence[int]) -> list[tuple[str, str]]:
+    return [(domains.sequences[i], domains.sequences[j]) for i, j in truth.pairs[list(numbers)]]
+
+
+def pairs(args: argparse.Namespace) -> None:
+    """TM-score, lDDT and alignment on domains of held-out topologies."""
+    domains, truth = truth_of(args, "test")
+    tm = truth.tm[:, 0].astype(float)
+    chosen = spread(tm, args.each)
+    _, tuned = truth_of(args, "valid")
+    fit = spread(tuned.tm[:, 0].astype(float), args.each)
+    asked, fitted = texts(domains, truth, chosen), texts(domains, tuned, fit)
+    identity, peers = identities(asked)
+    fit_identity, _ = identities(fitted)
+    compared = Compared(open_model(args), [text for pair in asked for text in pair])
+    ours = compared.ours(asked)
+    fit_tm = tuned.tm[fit, 0].astype(float)
+    by = {
+        "always the mean": np.full(len(chosen), fit_tm.mean()),
+        "sequence identity": line(fit_identity, fit_tm, identity),
+        "siamese": np.array([match.tm[0] for match in ours]),
+    }
+    topologies = {domains.level(3)[int(i)] for i in np.unique(truth.pairs)}
+    print(f"{machine()}; {len(topologies)} topologies")
+    report("held-out topologies, spread over the TM-score", Predicted(tm[chosen], by))
+    lddt(compared, truth, chosen, asked, tuned)
+    recovery(truth, chosen, ours, peers)
+
+
+def identities(asked: Sequence[tuple[str, str]]) -> tuple[FloatArray, list[Alignment]]:
+    """Return identity by Smith-Waterman, over the shorter protein, and the alignments."""
+    peers = [blosum_alignment(one, other) for one, other in asked]
+    shorter = np.array([min(len(one), len(other)) for one, other in asked])
+    return np.array([peer.identical for peer in peers]) / shorter, peers
+
+
+def lddt(
+    compared: Compared,
+    truth: TruthTable,
+    chosen: npt.NDArray[np.int64],
+    asked: Sequence[tuple[str, str]],
+    tuned: TruthTable,
+) -> None:
+    """Print the error of the lDDT along TM-align's alignments."""
+    mean = float(tuned.lddt.astype(float).mean())
+    rows = []
+    for number, (one, other) in zip(chosen, asked, strict=True):
+        true = truth.truth(int(number))
+        along = np.stack([true.first, true.second], axis=1).astype(np.int32)
+        predicted = compared.lddt_along(one, other, along)
+        same = np.array([one[i] == other[j] for i, j in along])
+        wanted = true.lddt.astype(float)
+        rows.append((np.abs(predicted - wanted), np.abs(mean - wanted), same, wanted, predicted, max(true.tm)))
+    high = [row for row in rows if row[5] >= 0.7]
+    print("\n| lDDT along TM-align's alignment | residues | siamese | always the mean |\n|---|---|---|---|")
+    for name, part in (("all pairs", rows), ("TM-score of 0.7 and above", high)):
+        joined = [np.concatenate([row[column] for row in part]) for column in range(2)]
+        print(f"| {name} | {len(joined[0])} | {joined[0].mean():.4f} | {joined[1].mean():.4f} |")
+
+
+def recovery(
+    truth: TruthTable, chosen: npt.NDArray[np.int64], ours: Sequence[Alignment], peers: Sequence[Alignment]
+) -> None:
+    """Print the share of TM-align's aligned pairs that an alignment has, too, at a TM-score of 0.5 and above."""
+    print("\n| TM-score | pairs | siamese | Smith-Waterman, BLOSUM62 |\n|---|---|---|---|")
+    for low, high in ((0.5, 1.01), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01)):
+        shares = []
+        for number, *methods in zip(chosen, ours, peers, strict=True):
+            true = truth.truth(int(number))
+            if low <= sum(true.tm) / 2 < high:
+                wanted = set(zip(true.first.tolist(), true.second.tolist(), strict=True))
+                shares.append([len(wanted.intersection(map(tuple, m.pairs.tolist()))) / len(wanted) for m in methods])
+        if shares:
+            means = np.mean(shares, axis=0)
+            print(f"| {low:.1f} to {min(high, 1):.1f} | {len(shares)} | {means[0]:.3f} | {means[1]:.3f} |")
+
+
+def chains(args: argparse.Namespace) -> None:
+    """TM-score of whole chains; what is fitted, is fitted on those to tune on."""
+    folder = shared() / "structures"
+    tuned, test = (read_chains(folder / f"tm_chain_{name}.tsv.xz") for name in ("valid", "test"))
+    asked = [pair.sequences for pair in test]
+    identity, _ = identities(asked)
+    fit_identity, _ = identities([pair.sequences for pair in tuned])
+    ours = Compared(open_model(args), [text for pair in asked for text in pair]).ours(asked)
+    print(machine())
+    for column, name in ((0, "first"), (1, "second")):
+        tm = np.array([pair.tm[column] for pair in test])
+        fit = np.array([pair.tm[column] for pair in tuned])
+        by = {
+            "always the mean": np.full(len(tm), fit.mean()),
+            "sequence identity": line(fit_identity, fit, identity),
+            "siamese": np.array([match.tm[column] for match in ours]),
+        }
+        report(f"tm_chain_test, normalised by the {name} chain", Predicted(tm, by))
+
+
+def homology(args: argparse.Namespace) -> None:
+    """Sensitivity up to the first false positive among SCOP domains of held-out folds."""
+    split = read_split(HELD_OUT)
+    names, classes, sequences = read_scop(shared() / "homology" / "scop40.fa.xz")
+    kept = [
+        number
+        for number, sccs in enumerate(classes)
+        if split.fold_side(sccs) == "test" and names[number] not in split.dropped
+    ]
+    classes, sequences = [classes[i] for i in kept], [sequences[i] for i in kept]
+    folds = len({".".join(sccs.split(".")[:2]) for sccs in classes})
+    print(f"{machine()}; {len(kept)} of {len(names)} domains remain, of {folds} folds that training did not see")
+    started = time.perf_counter()
+    model = open_model(args)
+    seen = represented(model, sequences)
+    vectors = np.stack([each.vector for each in seen])
+    cosine = vectors @ vectors.T
+    searched = {"siamese, vectors alone": cosine}
+    seconds = {"siamese, vectors alone": time.perf_counter() - started}
+    searched[f"siamese, the nearest {args.nearest} aligned"] = reranked(model, seen, cosine, args.nearest)
+    seconds[f"siamese, the nearest {args.nearest} aligned"] = time.perf_counter() - started
+    for name, scores in (("phmmer", phmmer_scores), ("DIAMOND --ultra-sensitive", diamond_scores)):
+        started = time.perf_counter()
+        searched[name] = scores(sequences, threads=args.threads)
+        seconds[name] = time.perf_counter() - started
+    print("\n| method | superfamily | fold | seconds |\n|---|---|---|---|")
+    for name, scores in searched.items():
+        superfamily, fold = sensitivity(scores, classes)
+        print(f"| {name} | {superfamily:.4f} | {fold:.4f} | {seconds[name]:.0f} |")
+
+
+def reranked(
+    model: StructureModel, seen: Sequence[Represented], cosine: npt.NDArray[np.float32], nearest: int
+) -> npt.NDArray[np.float32]:
+    """Return scores in which the ``nearest`` of each protein stand above all others, by predicted TM-score."""
+    scores = cosine - 10.0
+    order = np.argsort(-cosine, axis=1)[:, : nearest + 1]
+    wanted = sorted({(min(i, int(j)), max(i, int(j))) for i, row in enumerate(order) for j in row if i != j})
+    for start in range(0, len(wanted), 2000):
+        part = wanted[start : start + 2000]
+        aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
+        for (i, j), found in zip(part, aligned, strict=True):
+            match = match_of(model, seen[i], seen[j], *found)
+            scores[i, j] = scores[j, i] = (match.tm_score + match.tm_score_other) / 2
+    return scores
+
+
+def pair_speed(args: argparse.Namespace) -> None:
+    """Time one pair against TM-align, embeddings made."""
+    from photophore_siamese.truth.aligning import align_structures
+
+    domains = read_domains(shared() / "structures" / "domains.npz")
+    random = np.random.default_rng(0)
+    drawn = [tuple(map(int, random.choice(len(domains), 2, replace=False))) for _ in range(args.each)]
+    model = open_model(args)
+    numbers = sorted({number for pair in drawn for number in pair})
+    seen = dict(zip(numbers, represented(model, [domains.sequences[i] for i in numbers]), strict=True))
+    timed = {}
+    start = time.perf_counter()
+    for one, other in drawn:
+        align_structures(domains, one, other)
+    timed["tmtools' TM-align and lDDT"] = time.perf_counter() - start
+    sides = [(seen[one], seen[other]) for one, other in drawn]
+    start = time.perf_counter()
+    aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
+    for side, found in zip(sides, aligned, strict=True):
+        match_of(model, *side, *found)
+    timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
+    start = time.perf_counter()
+    for one, other in sides:
+        float(one.vector @ other.vector)
+    timed["siamese: cosine of the vectors"] = time.perf_counter() - start
+    print(f"{machine()}\n\n| | ms a pair | times faster |\n|---|---|---|")
+    slowest = timed["tmtools' TM-align and lDDT"]
+    for name, seconds in timed.items():
+        print(f"| {name} | {1000 * seconds / len(drawn):.4f} | {slowest / seconds:.0f} |")
+
+
+def search_speed(args: argparse.Namespace) -> None:
+    """Time `photophore annotate` of real proteins against the bundled look-up of CATH."""
+    batch = read_proteins(["paeruginosa", "ecoli", "bsubtilis"])
+    args.work.mkdir(parents=True, exist_ok=True)
+    fasta, out = args.work / "queries.faa", args.work / "out"
+    first = min(len(batch.ids), args.proteins)
+    chosen = type(batch)(*(getattr(batch, name)[:first] for name in ("ids", "sequences", "descriptions", "sources")))
+    write_fasta(chosen, fasta)
+    command = [sys.executable, "-m", "photophore", "annotate", str(fasta), "-o", str(out), "-q", "--force"]
+    start = time.perf_counter()
+    subprocess.run([*command, "--method", "siamese", "-d", args.database, "--threads", str(args.threads)], check=True)
+    print(
+        f"{machine()}; {first} proteins, {sum(map(len, chosen.sequences))} residues: {time.perf_counter() - start:.1f} s"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = {
+        "pairs": pairs,
+        "chains": chains,
+        "homology": homology,
+        "pair-speed": pair_speed,
+        "search-speed": search_speed,
+    }
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("--weights", default="siamese-small")
+    parser.add_argument("--precision", default="int8", choices=("int8", "fp32"))
+    parser.add_argument("--truth", type=Path, default=Path("work/siamese-small/truth/test"))
+    parser.add_argument("--each", type=int, default=150, help="pairs of each tenth of the TM-score, or pairs timed")
+    parser.add_argument("--nearest", type=int, default=100, help="homology: proteins that are aligned to each")
+    parser.add_argument("--proteins", type=int, default=10_000)
+    parser.add_argument("--database", default="structures")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, default=Path("work/structure"))
+    args = parser.parse_args()
+    commands[args.command](args)
+
+
+if __name__ == "__main__":
+    main()

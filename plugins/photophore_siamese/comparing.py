@@ -1,0 +1,174 @@
+"""What a structural model is to those who use it, and two proteins compared by one: alignment, TM-score, lDDT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore_siamese.aligning import Gaps, align_long, align_many
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+#: Cells of the alignment of one pair above which it is made in bands of rows, so that memory is bounded.
+LONG_CELLS = 16_000_000
+#: Cells of the similarity matrices that are held at once when many pairs are aligned.
+CELLS_AT_ONCE = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Represented:
+    """A protein, or a stretch of one, as a model sees it.
+
+    Parameters
+    ----------
+    residues
+        ``shape=(n, width), dtype=float32``: a vector a residue.
+    vector
+        ``shape=(dim,), dtype=float32``: a unit vector for the whole.
+    """
+
+    residues: FloatArray
+    vector: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.residues)
+
+
+class StructureModel(Protocol):
+    """A network that sees structure in sequence: our own, or GLASS-PRIMES' published one.
+
+    Results of one protein never depend on the others that are given with it.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Length of the vector of a protein."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the weights."""
+
+    @property
+    def gaps(self) -> Gaps:
+        """What gaps cost, in units of `similarity`."""
+
+    def represent(self, sequences: Sequence[str]) -> Iterator[tuple[int, FloatArray]]:
+        """Yield ``(place, residues)`` of each protein in any order, ``residues`` of ``shape=(n, width), dtype=float32``."""
+
+    def pool(self, residues: FloatArray, stretches: Sequence[tuple[int, int]]) -> FloatArray:
+        """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``.
+
+        It depends on the residue vectors of that stretch alone.
+        """
+
+    def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
+        """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``.
+
+        Above 0 where they belong together; each entry depends on its two residues alone.
+        """
+
+    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
+        """Return the predicted TM-score of two proteins, 0 to 1, normalised by the length of ``one``.
+
+        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account.
+        """
+
+    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
+        """Return the predicted lDDT of each pair of aligned residues, 0 to 1, ``shape=(aligned,)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StructuralMatch:
+    """What a model says of two proteins.
+
+    Parameters
+    ----------
+    pairs
+        ``shape=(aligned, 2), dtype=int32``: residues (0-based) of the first and of the second that pair up, both rising.
+    tm_score, tm_score_other
+        Normalised by the length of the first, and of the second.
+    lddt
+        ``shape=(aligned,), dtype=float32``: predicted lDDT of each pair.
+    similarity
+        Score of the alignment, in the units of the model.
+    """
+
+    pairs: IntArray
+    tm_score: float
+    tm_score_other: float
+    lddt: FloatArray
+    similarity: float
+
+
+def represented(model: StructureModel, sequences: Sequence[str]) -> list[Represented]:
+    """Return the proteins ``sequences`` as ``model`` sees them, each as a whole."""
+    found = {place: whole_of(model, residues) for place, residues in model.represent(sequences)}
+    return [found[place] for place in range(len(sequences))]
+
+
+def stretch_of(model: StructureModel, residues: FloatArray, start: int, stop: int) -> Represented:
+    """Return a stretch of a protein, with a vector of its own."""
+    return whole_of(model, residues[start:stop])
+
+
+def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
+    """Return residues with the vector of them all."""
+    return Represented(residues, model.pool(residues, [(0, len(residues))])[0])
+
+
+def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:
+    """Align two proteins and predict their TM-score and the lDDT along the alignment."""
+    ((pairs, score),) = align_residues(model, [(one.residues, other.residues)])
+    return match_of(model, one, other, pairs, score)
+
+
+def match_of(
+    model: StructureModel, one: Represented, other: Represented, pairs: IntArray, score: float = 0.0
+) -> StructuralMatch:
+    """Return what ``model`` says of two proteins along an alignment that is given."""
+    return StructuralMatch(
+        pairs=pairs,
+        tm_score=model.tm_score(one, other, pairs),
+        tm_score_other=model.tm_score(other, one, pairs[:, ::-1]),
+        lddt=model.lddt(one.residues, other.residues, pairs),
+        similarity=score,
+    )
+
+
+def align_residues(
+    model: StructureModel, wanted: Sequence[tuple[FloatArray, FloatArray]]
+) -> list[tuple[IntArray, float]]:
+    """Return alignment and score of each pair of proteins, given by their residue vectors; memory is bounded."""
+    found: dict[int, tuple[IntArray, float]] = {}
+    cells = [len(one) * (len(one) + len(other)) for one, other in wanted]
+    waiting: list[int] = []
+    for place in sorted(range(len(wanted)), key=cells.__getitem__):
+        if cells[place] > LONG_CELLS:
+            found[place] = _align_long(model, *wanted[place])
+            continue
+        if waiting and cells[place] * (len(waiting) + 1) > CELLS_AT_ONCE:
+            found |= _align_together(model, wanted, waiting)
+            waiting = []
+        waiting.append(place)
+    found |= _align_together(model, wanted, waiting)
+    return [found[place] for place in range(len(wanted))]
+
+
+def _align_together(
+    model: StructureModel, wanted: Sequence[tuple[FloatArray, FloatArray]], places: Sequence[int]
+) -> dict[int, tuple[IntArray, float]]:
+    """Align pairs at once; the shorter protein of each goes down the rows, which is what the work depends on."""
+    matrices = [model.similarity(*wanted[place]) for place in places]
+    turned = [matrix.shape[0] > matrix.shape[1] for matrix in matrices]
+    laid = [matrix.T if turn else matrix for matrix, turn in zip(matrices, turned, strict=True)]
+    aligned = zip(places, align_many(laid, model.gaps), turned, strict=True)
+    return {place: (pairs[:, ::-1] if turn else pairs, score) for place, (pairs, score), turn in aligned}
+
+
+def _align_long(model: StructureModel, one: FloatArray, other: FloatArray) -> tuple[IntArray, float]:
+    return align_long(lambda start, stop: model.similarity(one[start:stop], other), (len(one), len(other)), model.gaps)

@@ -1,0 +1,190 @@
+"""Our own structural network on ONNX Runtime: rows of residues, vectors of stretches, TM-score and lDDT of a pair.
+
+A row is a unit vector that alignments compare, what pooling and lDDT read beside it, and last how alike the residue is to
+just any residue. Of two residues, the similarity is the logarithm of how much more alike they are than by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from photophore.errors import ModelError
+from photophore.hookspecs import Runtime
+from photophore_near.onnx_runtime import open_session
+from photophore_near.packing import MULTIPLE, run_rows
+from photophore_near.residues import PAD_TOKEN, tokens
+from photophore_near.upstream import tensor_digest
+from photophore_siamese.aligning import Gaps
+from photophore_siamese.comparing import Represented
+from photophore_siamese.heads import HEAD_TENSORS, Heads
+from photophore_siamese.shape import FORMAT, GATE_FLOOR, SiameseShape, shape_of
+
+if TYPE_CHECKING:
+    from photophore_siamese.config import SiameseConfig
+
+#: Longer proteins are cut into rows of this many residues, which overlap by what a row sees.
+ROW_LENGTH = 2048
+#: Residues that go through the network at once.
+RESIDUES_PER_CALL = 16_384
+#: Residues of which the channels are pooled at once.
+_POOLED_AT_ONCE = 8192
+
+#: What is computed here, after the rows, but for the heads.
+_TENSORS = {
+    "channels.weight", "channels.bias", "gates.weight", "gates.bias", "norm.running_mean", "norm.running_var",
+    "norm.weight", "norm.bias", "inner.weight", "inner.bias", "outer.weight",
+}  # fmt: skip
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+
+class OwnModel:
+    """Weights that `photophore train siamese` wrote."""
+
+    def __init__(self, path: Path, precision: str, threads: int) -> None:
+        self.shape, self._tensors = _read(path)
+        if missing := (_TENSORS | HEAD_TENSORS) - set(self._tensors):
+            raise ModelError(f"{path}: has no tensor {min(missing)!r}; check the download, or train it to the end")
+        self._heads = Heads(self.shape, self._tensors)
+        self._digest = tensor_digest(self._tensors)
+        self._session = open_session(path.with_name(f"{path.stem}.{precision}.onnx"), threads)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vector of a protein."""
+        return self.shape.dim
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the weights."""
+        return self._digest
+
+    @property
+    def gaps(self) -> Gaps:
+        """What gaps cost, in units of `similarity`."""
+        return self._heads.gaps
+
+    def represent(self, sequences: Sequence[str]) -> Iterator[tuple[int, FloatArray]]:
+        """Yield ``(place, residues)`` of each protein, ``residues`` of ``shape=(n, match + side + 1), dtype=float32``."""
+        border = -(-self.shape.radius // MULTIPLE) * MULTIPLE
+        order = sorted(range(len(sequences)), key=lambda place: len(sequences[place]))
+        while order:
+            part = _next_part(order, sequences)
+            rows, offsets = run_rows(
+                [tokens(sequences[place]) for place in part],
+                self._run,
+                channels=self.shape.width,
+                empty=PAD_TOKEN,
+                step=1,
+                radius=self.shape.radius,
+                row_length=max(ROW_LENGTH, 4 * border),  # the borders are computed twice
+                positions_per_call=RESIDUES_PER_CALL,
+            )
+            for number, place in enumerate(part):
+                yield place, self._heads.with_commonness(rows[offsets[number] : offsets[number + 1]])
+
+    def pool(self, residues: FloatArray, stretches: Sequence[tuple[int, int]]) -> FloatArray:
+        """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``."""
+        starts = np.array([start for start, _ in stretches], dtype=np.int64)
+        stops = np.array([stop for _, stop in stretches], dtype=np.int64)
+        sums = np.zeros((len(stretches), self.shape.hidden))
+        gates = np.zeros((len(stretches), self.shape.heads))
+        for begin in range(0, len(residues), _POOLED_AT_ONCE):
+            part = residues[begin : begin + _POOLED_AT_ONCE, : self.shape.width]
+            open_gates, channels = self._gated(part)
+            first, last = (np.clip(edge - begin, 0, len(part)) for edge in (starts, stops))
+            sums += _between(channels, first, last)
+            gates += _between(open_gates, first, last)
+        return self._vectors(sums.astype(np.float32), gates.astype(np.float32))
+
+    def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
+        """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""
+        return self._heads.similarity(one, other)
+
+    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
+        """Return the predicted TM-score of two proteins along an alignment, normalised by the length of ``one``."""
+        return self._heads.tm_score(one, other, pairs)
+
+    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
+        """Return the predicted lDDT of each pair of aligned residues, 0 to 1, ``shape=(aligned,)``."""
+        return self._heads.lddt(one, other, pairs)
+
+    def _run(self, rows: npt.NDArray[np.uint8]) -> FloatArray:
+        """Map tokens ``(rows, length)`` to rows of residues ``(rows, length, width)``."""
+        (residues,) = self._session.run(["residues"], {"tokens": rows.astype(np.int32)})
+        result: FloatArray = residues
+        return result
+
+    def _gated(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the gates ``(n, heads)`` and the channels under them ``(n, hidden)``."""
+        t = self._tensors
+        gates = 1 / (1 + np.exp(-(rows @ t["gates.weight"].T + t["gates.bias"])))
+        channels = np.maximum(rows @ t["channels.weight"].T + t["channels.bias"], 0)
+        channels *= np.repeat(gates, self.shape.hidden // self.shape.heads, axis=1)
+        return gates, channels
+
+    def _vectors(self, sums: FloatArray, gates: FloatArray) -> FloatArray:
+        """Return unit vectors ``(stretches, dim)``; `SiameseNetwork.vectors` in numpy."""
+        t = self._tensors
+        means = sums / np.repeat(gates + GATE_FLOOR, self.shape.hidden // self.shape.heads, axis=1)
+        x = (means - t["norm.running_mean"]) / np.sqrt(t["norm.running_var"] + 1e-5)
+        x = x * t["norm.weight"] + t["norm.bias"]
+        x = x + np.maximum(_product(x, t["inner.weight"]) + t["inner.bias"], 0)
+        x = _product(x, t["outer.weight"])
+        unit: FloatArray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        return unit
+
+
+def create_own(path: Path, config: SiameseConfig, runtime: Runtime) -> OwnModel:
+    """Open the weights at ``path``; `ModelError` where they are not ours, or their exports are missing."""
+    return OwnModel(path, config.precision, runtime.threads)
+
+
+def _next_part(order: list[int], sequences: Sequence[str]) -> list[int]:
+    """Take proteins from the front of ``order``: as many as go through the network at once, at least one."""
+    room = RESIDUES_PER_CALL
+    part: list[int] = []
+    while order and (not part or len(sequences[order[0]]) <= room):
+        room -= len(sequences[order[0]])
+        part.append(order.pop(0))
+    return part
+
+
+def _between(values: FloatArray, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return sums of the rows ``first`` to ``last`` of ``values (n, channels)``."""
+    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
+    result: npt.NDArray[np.float64] = running[last] - running[first]
+    return result
+
+
+def _product(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return ``x @ weight.T``, row by row: a product of all rows at once rounds by how many there are."""
+    result: FloatArray = np.matmul(x[:, None, :], weight.T)[:, 0, :]
+    return result
+
+
+def _read(path: Path) -> tuple[SiameseShape, dict[str, npt.NDArray[Any]]]:
+    """Return the shape and the tensors of our own weights; `ModelError` where they are not."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            names = [name for name in file.keys() if not name.endswith("num_batches_tracked")]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file ({error}); check the download") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: format is {metadata.get('format')!r}, not {FORMAT!r}; "
+            "pass weights that `photophore train siamese` wrote, or GLASS-PRIMES' own checkpoint (.pth)"
+        )
+    try:
+        return shape_of(metadata["shape"]), tensors
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error

@@ -1,0 +1,152 @@
+"""Domains found inside proteins: candidates aligned where they are near, compared, and gathered into places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from photophore.types import Candidates
+from photophore_siamese.comparing import (
+    FloatArray,
+    Represented,
+    StructuralMatch,
+    StructureModel,
+    align_residues,
+    match_of,
+    stretch_of,
+)
+from photophore_siamese.config import SiameseAnnotatorConfig
+
+#: Two stretches lie at one place when they share more than this much of the shorter.
+SAME_PLACE = 0.5
+#: A domain is sought this far beyond the stretch that is near to it, in lengths of the domain, to each side.
+_MARGIN = 0.5
+#: Fewer aligned residues are no domain.
+LEAST_ALIGNED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A candidate to be aligned: protein (row of the batch), target, and where on the protein to seek it."""
+
+    protein: int
+    target: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A domain at its place on a protein.
+
+    Parameters
+    ----------
+    protein, target
+        Row of the batch, and index of the domain.
+    start, stop
+        Residues of the protein from the first to behind the last aligned one.
+    match
+        The domain compared with that stretch; its first protein is the domain, its second the *whole* protein.
+    cosine
+        Of the vectors of domain and stretch.
+    """
+
+    protein: int
+    target: int
+    start: int
+    stop: int
+    match: StructuralMatch
+    cosine: float
+
+    @property
+    def lddt(self) -> float:
+        """Mean predicted lDDT along the alignment."""
+        return float(self.match.lddt.mean())
+
+
+def choose(
+    candidates: Candidates, protein: int, residues: int, sizes: Sequence[int], config: SiameseAnnotatorConfig
+) -> Iterator[Wanted]:
+    """Yield the candidates of one protein that are worth an alignment: the nearest of each place, if they are near enough.
+
+    Parameters
+    ----------
+    candidates
+        Best first; evidence ``start`` and ``end`` say where, else it is the whole protein.
+    protein, residues
+        Row of the batch, and length of that protein.
+    sizes
+        Residues of each domain of the database.
+    config
+        Its ``aligned`` and ``min_cosine``.
+    """
+    part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
+    part = slice(part.start, part.start + int(np.count_nonzero(candidates.scores[part] >= config.min_cosine)))
+    targets = candidates.targets[part].tolist()
+    has_places = "start" in candidates.evidence and "end" in candidates.evidence
+    starts = candidates.evidence["start"][part].tolist() if has_places else [0] * len(targets)
+    stops = candidates.evidence["end"][part].tolist() if has_places else [residues] * len(targets)
+    taken: list[tuple[int, int]] = []
+    for target, start, stop in zip(targets, starts, stops, strict=True):
+        if sum(same_place((start, stop), other) for other in taken) >= config.aligned:
+            continue
+        taken.append((start, stop))
+        margin = int(_MARGIN * sizes[target])
+        yield Wanted(protein, target, max(0, start - margin), min(residues, stop + margin))
+
+
+def place(
+    model: StructureModel,
+    wanted: Sequence[Wanted],
+    domains: Mapping[int, Represented],
+    proteins: Mapping[int, FloatArray],
+) -> list[Found]:
+    """Align each candidate and compare the domain with the stretch that it is aligned to, in the order of ``wanted``.
+
+    ``domains`` by target, ``proteins`` (residue vectors) by row of the batch. Those that hardly align are left out.
+    """
+    pairs = [(domains[each.target].residues, proteins[each.protein][each.start : each.stop]) for each in wanted]
+    found = []
+    for each, (aligned, score) in zip(wanted, align_residues(model, pairs), strict=True):
+        if len(aligned) < LEAST_ALIGNED:
+            continue
+        domain = domains[each.target]
+        on_protein = aligned + np.array([0, each.start], dtype=np.int32)
+        start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
+        stretch = stretch_of(model, proteins[each.protein], start, stop)
+        within = on_protein - np.array([0, start], dtype=np.int32)
+        match = match_of(model, domain, stretch, within, score)
+        found.append(
+            Found(
+                each.protein,
+                each.target,
+                start,
+                stop,
+                StructuralMatch(on_protein, match.tm_score, match.tm_score_other, match.lddt, score),
+                float(domain.vector @ stretch.vector),
+            )
+        )
+    return found
+
+
+def gather(found: Sequence[Found], worth: Sequence[float]) -> list[list[int]]:
+    """Return which domains of one protein lie at one place, places and domains by falling ``worth``; ties by target."""
+    places: list[list[int]] = []
+    for row in sorted(range(len(found)), key=lambda row: (-worth[row], found[row].target, found[row].start)):
+        each = found[row]
+        for others in places:
+            first = found[others[0]]
+            if same_place((each.start, each.stop), (first.start, first.stop)):
+                others.append(row)
+                break
+        else:
+            places.append([row])
+    return places
+
+
+def same_place(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two stretches share more than `SAME_PLACE` of the shorter."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > SAME_PLACE * min(one[1] - one[0], other[1] - other[0])

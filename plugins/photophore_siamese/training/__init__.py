@@ -1,0 +1,1 @@
+"""Training of the structural network: ``photophore train siamese --config FILE``."""

@@ -1,0 +1,242 @@
+"""The heads, fitted on folds that the rows were not trained on: similarity, gaps, lDDT along an alignment, TM-score.
+
+Rows know the folds that they were trained on better than new ones. What is made of them is therefore fitted on the `valid` side
+of the split, and, for whole chains, on pairs of chains that were compared elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from photophore_near.onnx_runtime import open_session
+from photophore_near.packing import MULTIPLE
+from photophore_near.residues import PAD_TOKEN, tokens
+from photophore_siamese.aligning import align_many
+from photophore_siamese.comparing import Represented
+from photophore_siamese.heads import Heads
+from photophore_siamese.model import SiameseNetwork
+from photophore_siamese.training.material import ChainPair
+from photophore_siamese.truth.cache import TruthTable
+from photophore_siamese.truth.domains import Domains
+from photophore_siamese.truth.lddt import aligned_lddt
+
+_log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+#: Residues from everywhere, against which those of a pair are held.
+_COMMON = 256
+#: What is tried for the similarity, a logarithm, and then for gaps.
+_SIMILARITIES = tuple(product((6.0, 9.0, 12.0, 16.0), (-1.0, -0.5, 0.0, 0.5, 1.0)))
+_GAPS = tuple(product((2.0, 4.0, 6.0, 9.0), (0.1, 0.25, 0.5, 1.0)))
+_TRIED_PAIRS = 200
+_AT_ONCE = 400
+#: Hidden units of a head.
+_HIDDEN = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Two aligned proteins, their TM-score normalised by the first, and how much it counts."""
+
+    one: Represented
+    other: Represented
+    pairs: IntArray
+    tm: float
+    weight: float = 1.0
+
+
+class Fitter:
+    """Fits the heads of one network; ``graph`` is the exported form of it whose rows the heads will read."""
+
+    def __init__(self, network: SiameseNetwork, graph: Path, common: Sequence[str], *, threads: int) -> None:
+        self._network = network
+        self._session = open_session(graph, threads)
+        self.tensors: dict[str, FloatArray] = {
+            name: np.asarray(value, dtype=np.float32)
+            for name, value in ((n, p.detach().numpy()) for n, p in network.named_parameters() if n.startswith("pair."))
+        }
+        random = np.random.default_rng(0)
+        everywhere = np.concatenate([self._rows(sequence) for sequence in common])[:, : network.shape.match]
+        self.tensors["common.rows"] = everywhere[random.permutation(len(everywhere))[:_COMMON]]
+        self.tensors["align.numbers"] = np.array([10.0, 0.0, 6.0, 0.5], dtype=np.float32)
+
+    @property
+    def heads(self) -> Heads:
+        """The heads as far as they are fitted."""
+        return Heads(self._network.shape, self.tensors)
+
+    def represent(self, sequences: Sequence[str]) -> list[Represented]:
+        """Return the proteins, each as a whole."""
+        return [self._represent(sequence) for sequence in sequences]
+
+    def fit_alignment(self, sequences: Mapping[int, str], truth: TruthTable) -> float:
+        """Choose similarity and gaps that recover most of TM-align's pairs; return the share that is recovered.
+
+        ``sequences`` are those of the domains of ``truth``.
+        """
+        alike = np.flatnonzero(truth.tm.mean(axis=1) >= 0.5)
+        alike = alike[:: max(1, len(alike) // _TRIED_PAIRS)][:_TRIED_PAIRS]
+        rows = {int(number): self._rows(sequences[int(number)]) for number in np.unique(truth.pairs[alike])}
+        best = (-1.0, self.tensors["align.numbers"])
+        for columns, tried in (([0, 1], _SIMILARITIES), ([2, 3], _GAPS)):
+            before = best[1]
+            for values in tried:
+                numbers = before.copy()
+                numbers[columns] = values
+                self.tensors["align.numbers"] = numbers
+                heads = self.heads
+                seen = {number: Represented(heads.with_commonness(each), each[0]) for number, each in rows.items()}
+                found = recovered(self.align(truth.pairs[alike], seen), truth, alike)
+                if found > best[0]:
+                    best = (found, numbers)
+        self.tensors["align.numbers"] = best[1]
+        _log.info("alignment: %s recovers %.3f", best[1].tolist(), best[0])
+        return best[0]
+
+    def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[IntArray]:
+        """Return the alignment of each of ``pairs (n, 2)``."""
+        heads, found = self.heads, []
+        for start in range(0, len(pairs), _AT_ONCE):
+            matrices = [
+                heads.similarity(seen[int(i)].residues, seen[int(j)].residues)
+                for i, j in pairs[start : start + _AT_ONCE]
+            ]
+            found += [aligned for aligned, _ in align_many(matrices, heads.gaps)]
+        return found
+
+    def fit_lddt(
+        self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[IntArray]
+    ) -> None:
+        """Fit the lDDT head along TM-align's alignments and along our own."""
+        heads, features, wanted = self.heads, [], []
+        for number, ours in enumerate(aligned):
+            one, other = (int(domain) for domain in truth.pairs[number])
+            theirs = truth.truth(number)
+            for pairs, lddt in (
+                (np.stack([theirs.first, theirs.second], axis=1).astype(np.int32), theirs.lddt),
+                (ours, aligned_lddt(domains.trace(one)[ours[:, 0]], domains.trace(other)[ours[:, 1]])),
+            ):
+                if len(pairs):
+                    features.append(heads.lddt_features(seen[one].residues, seen[other].residues, pairs)[::3])
+                    wanted.append(np.asarray(lddt[::3], dtype=np.float32))
+        rows, targets = np.concatenate(features), np.concatenate(wanted)
+        self.tensors |= fit_head("lddt", rows, targets, np.ones(len(rows), dtype=np.float32))
+
+    def fit_tm(self, examples: Sequence[Example]) -> None:
+        """Fit the TM head."""
+        heads = self.heads
+        usable = [example for example in examples if len(example.pairs)]
+        rows = np.stack([heads.tm_features(example.one, example.other, example.pairs) for example in usable])
+        targets = np.array([example.tm for example in usable], dtype=np.float32)
+        weights = np.array([example.weight for example in usable], dtype=np.float32)
+        self.tensors |= fit_head("tm", rows, targets, weights)
+
+    def _rows(self, sequence: str) -> FloatArray:
+        residues = tokens(sequence)
+        padded = np.full((1, -(-len(residues) // MULTIPLE) * MULTIPLE), PAD_TOKEN, dtype=np.int32)
+        padded[0, : len(residues)] = residues
+        (rows,) = self._session.run(["residues"], {"tokens": padded})
+        return np.asarray(rows[0, : len(residues)], dtype=np.float32)
+
+    @torch.no_grad()
+    def _represent(self, sequence: str) -> Represented:
+        rows = self._rows(sequence)
+        held = torch.from_numpy(rows)[None]
+        vector = self._network.vectors(*self._network.pooled(held, torch.ones(held.shape[:2])))
+        return Represented(self.heads.with_commonness(rows), vector[0].numpy())
+
+
+def fit_heads(
+    fitter: Fitter, domains: Domains, truth: TruthTable, chains: Sequence[ChainPair]
+) -> dict[str, FloatArray]:
+    """Fit all heads on pairs of domains that were held out, and on pairs of chains; return their tensors."""
+    wanted = [int(number) for number in np.unique(truth.pairs)]
+    fitter.fit_alignment({number: domains.sequences[number] for number in wanted}, truth)
+    seen = dict(zip(wanted, fitter.represent([domains.sequences[number] for number in wanted]), strict=True))
+    aligned = fitter.align(truth.pairs, seen)
+    fitter.fit_lddt(domains, seen, truth, aligned)
+    examples = []
+    for column in (0, 1):
+        weights = spread_weights(truth.tm[:, column])
+        for (one, other), pairs, tm, weight in zip(truth.pairs, aligned, truth.tm[:, column], weights, strict=True):
+            sides = (seen[int(one)], seen[int(other)])
+            examples.append(_example(sides, pairs, column, float(tm), float(weight)))
+    texts = list(dict.fromkeys(sequence for pair in chains for sequence in pair.sequences))
+    whole = dict(zip(range(len(texts)), fitter.represent(texts), strict=True))
+    places = {text: place for place, text in enumerate(texts)}
+    numbers = np.array([[places[text] for text in pair.sequences] for pair in chains], dtype=np.int32).reshape(-1, 2)
+    for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, whole), chains, strict=True):
+        for column, tm in enumerate(pair.tm):
+            examples.append(_example((whole[int(one)], whole[int(other)]), pairs, column, tm, 1.0))
+    fitter.fit_tm(examples)
+    return fitter.tensors
+
+
+def _example(sides: tuple[Represented, Represented], pairs: IntArray, column: int, tm: float, weight: float) -> Example:
+    """Return the example of a TM-score that is normalised by the first or by the second of both ``sides``."""
+    if column == 0:
+        return Example(*sides, pairs, tm, weight)
+    return Example(sides[1], sides[0], np.ascontiguousarray(pairs[:, ::-1]), tm, weight)
+
+
+def recovered(aligned: Sequence[IntArray], truth: TruthTable, numbers: npt.NDArray[np.int64]) -> float:
+    """Return the mean share of the pairs of residues of ``truth`` that ``aligned`` has, too."""
+    shares = []
+    for ours, number in zip(aligned, numbers, strict=True):
+        theirs = truth.truth(int(number))
+        wanted = set(zip(theirs.first.tolist(), theirs.second.tolist(), strict=True))
+        shares.append(len(wanted.intersection(map(tuple, ours.tolist()))) / max(len(wanted), 1))
+    return float(np.mean(shares))
+
+
+def spread_weights(tm: npt.NDArray[np.float32], bins: int = 10) -> npt.NDArray[np.float32]:
+    """Return weights under which TM-scores are spread more evenly: one over the root of how many are in the same tenth."""
+    where = np.minimum((tm * bins).astype(int), bins - 1)
+    counts = np.bincount(where, minlength=bins)
+    weights = 1 / np.sqrt(np.maximum(counts[where], 1))
+    return np.asarray(weights / weights.mean(), dtype=np.float32)
+
+
+def fit_head(
+    name: str, features: FloatArray, targets: FloatArray, weights: FloatArray, *, rounds: int = 600, batch: int = 4096
+) -> dict[str, FloatArray]:
+    """Return the tensors of a head that predicts ``targets (n,)`` with the least mean distance."""
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    middle, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    x, y, w = (torch.from_numpy(part) for part in ((features - middle) / spread, targets, weights))
+    network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, 1))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds)
+    for _ in range(rounds):
+        rows = torch.from_numpy(random.integers(len(x), size=min(batch, len(x))))
+        optimiser.zero_grad()
+        _head_loss(network, x[rows], y[rows], w[rows]).backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        _log.info("%s head: mean distance %.4f", name, float(_head_loss(network, x, y, torch.ones_like(w))))
+    first, last = network[0], network[2]
+    return {
+        f"{name}.middle": middle.astype(np.float32),
+        f"{name}.spread": spread.astype(np.float32),
+        f"{name}.0.weight": first.weight.detach().numpy(),
+        f"{name}.0.bias": first.bias.detach().numpy(),
+        f"{name}.1.weight": last.weight.detach().numpy(),
+        f"{name}.1.bias": last.bias.detach().numpy(),
+    }
+
+
+def _head_loss(network: nn.Module, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    return ((torch.sigmoid(network(x).squeeze(1)) - y).abs() * weights).mean()

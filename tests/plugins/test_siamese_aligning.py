@@ -1,0 +1,127 @@
+"""Alignment on residue similarities: against a slow one read off the recurrence, parasail, and itself in bands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from photophore_siamese.aligning import Gaps, align_long, align_many
+
+GAPS = Gaps(1.0, 0.25)
+
+
+def slow(similarity, gaps):
+    """The recurrence cell by cell, with the alignment found by asking every cell where its score came from."""
+    n, m = similarity.shape
+    never = -1e30
+    h, e, f = np.zeros((n + 1, m + 1)), np.full((n + 1, m + 1), never), np.full((n + 1, m + 1), never)
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            e[i, j] = max(h[i, j - 1] - gaps.open, e[i, j - 1] - gaps.extend)
+            f[i, j] = max(h[i - 1, j] - gaps.open, f[i - 1, j] - gaps.extend)
+            h[i, j] = max(0.0, h[i - 1, j - 1] + similarity[i - 1, j - 1], e[i, j], f[i, j])
+    best = h.max()
+    i, j = min(np.argwhere(h == best).tolist(), key=lambda cell: (sum(cell), cell[0]))
+    pairs, state = [], "h"
+    while best > 0 and i > 0 and j > 0 and (state != "h" or h[i, j] > 0):
+        if state == "h" and h[i, j] == h[i - 1, j - 1] + similarity[i - 1, j - 1]:
+            pairs.append((i - 1, j - 1))
+            i, j = i - 1, j - 1
+        elif state == "h":
+            state = "e" if h[i, j] == e[i, j] else "f"
+        elif state == "e":
+            state = "e" if e[i, j - 1] - gaps.extend > h[i, j - 1] - gaps.open else "h"
+            j -= 1
+        else:
+            state = "f" if f[i - 1, j] - gaps.extend > h[i - 1, j] - gaps.open else "h"
+            i -= 1
+    return pairs[::-1], best
+
+
+def whole_numbers(n, m, seed):
+    """Similarities in quarters: ties abound, and float32 adds them without rounding."""
+    return (np.random.default_rng(seed).integers(-6, 5, (n, m)) / 4).astype(np.float32)
+
+
+SIZES = [(1, 1), (1, 9), (9, 1), (7, 7), (12, 30), (30, 12), (33, 41), (50, 50), (3, 80)]
+
+
+def test_many_pairs_equal_the_recurrence_one_by_one():
+    matrices = [whole_numbers(n, m, seed) for seed in range(4) for n, m in SIZES]
+    for matrix, (pairs, score) in zip(matrices, align_many(matrices, GAPS), strict=True):
+        expected, best = slow(matrix, GAPS)
+        assert score == best
+        assert pairs.tolist() == [list(pair) for pair in expected]
+        assert pairs.dtype == np.int32
+
+
+def test_batch_mates_do_not_matter():
+    random = np.random.default_rng(0)
+    matrices = [(random.normal(size=(n, m)) - 0.3).astype(np.float32) for n, m in SIZES]
+    together = align_many(matrices, GAPS)
+    for matrix, (pairs, score) in zip(matrices, together, strict=True):
+        ((alone, alone_score),) = align_many([matrix], GAPS)
+        assert np.array_equal(alone, pairs)
+        assert alone_score == score
+
+
+@pytest.mark.parametrize("band_cells", [60, 200, 900, 1 << 24])
+def test_bands_of_a_long_pair_are_the_whole(band_cells):
+    for seed in range(3):
+        for n, m in SIZES:
+            matrix = whole_numbers(n, m, seed)
+            ((pairs, score),) = align_many([matrix], GAPS)
+            long_pairs, long_score = align_long(
+                lambda start, stop, matrix=matrix: matrix[start:stop], matrix.shape, GAPS, band_cells=band_cells
+            )
+            assert long_score == score
+            assert long_pairs.tolist() == pairs.tolist()
+
+
+def test_scores_are_parasail_s():
+    parasail = pytest.importorskip("parasail")
+    random = np.random.default_rng(3)
+    letters = np.array(list("ARNDCQEGHILKMFPSTWYV"))
+    for n, m in [(40, 60), (90, 90), (150, 30)]:
+        one, other = random.integers(0, 20, n), random.integers(0, 20, m)
+        other[5:25] = one[5:25]
+        matrix = parasail.blosum62.matrix[:20, :20][one][:, other].astype(np.float32)
+        ((pairs, score),) = align_many([matrix], Gaps(11, 1))
+        found = parasail.sw_trace_striped_32("".join(letters[one]), "".join(letters[other]), 11, 1, parasail.blosum62)
+        assert score == found.score
+        assert pairs[-1].tolist() == [found.end_query, found.end_ref]
+        gaps = sum(
+            11 + (jump - 1)
+            for axis in (0, 1)
+            for jump in (np.diff(pairs[:, axis]) - 1).tolist()
+            if jump
+        )
+        assert score == matrix[pairs[:, 0], pairs[:, 1]].sum() - gaps
+
+
+def test_nothing_alike_aligns_nothing():
+    ((pairs, score),) = align_many([np.full((5, 4), -1.0, np.float32)], GAPS)
+    assert pairs.shape == (0, 2)
+    assert score == 0.0
+    pairs, score = align_long(lambda start, stop: np.full((stop - start, 4), -1.0, np.float32), (5, 4), GAPS)
+    assert pairs.shape == (0, 2)
+    assert score == 0.0
+
+
+def test_no_pairs():
+    assert align_many([], GAPS) == []
+
+
+def test_a_gap_by_eye():
+    """MKVLAW against MKAW: VL stands alone, for open + extend."""
+    one, other = "MKVLAW", "MKAW"
+    matrix = np.array([[1.0 if a == b else -1.0 for b in other] for a in one], dtype=np.float32)
+    ((pairs, score),) = align_many([matrix], Gaps(1.0, 0.5))
+    assert pairs.tolist() == [[0, 0], [1, 1], [4, 2], [5, 3]]
+    assert score == 2.5
+
+
+@pytest.mark.parametrize(("opened", "extend"), [(1.0, 2.0), (1.0, 0.0), (-1.0, -2.0)])
+def test_gaps_that_make_no_sense(opened, extend):
+    with pytest.raises(ValueError, match=r"gaps cost open=.*; give 0 < extend <= open"):
+        Gaps(opened, extend)

@@ -1,0 +1,219 @@
+"""Our own structural network: fp32 export equals torch, int8 points the same way, a row depends on its protein alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import torch
+from safetensors.numpy import save_file
+from tests.plugins.siamese_network import SHAPE, random_heads, save, small_network
+
+from photophore.errors import ModelError
+from photophore.fasta import Record, read_fasta
+from photophore.hookspecs import Runtime
+from photophore_near.packing import MULTIPLE
+from photophore_near.residues import PAD_TOKEN, distributions, tokens
+from photophore_siamese import own
+from photophore_siamese.comparing import Represented, compare, represented
+from photophore_siamese.config import SiameseConfig
+from photophore_siamese.model import SiameseNetwork, load_network, save_network
+from photophore_siamese.shape import FORMAT, SiameseShape
+
+
+@pytest.fixture(scope="module")
+def proteins(metagenome_faa):
+    """Thirty real proteins."""
+    records = [record for record in read_fasta([metagenome_faa]) if isinstance(record, Record)]
+    return [record.sequence for record in records[:30]]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small_network()
+
+
+@pytest.fixture(scope="module")
+def path(network, proteins, tmp_path_factory):
+    return save(network, tmp_path_factory.mktemp("weights"), proteins[:16])
+
+
+@pytest.fixture(scope="module")
+def model(path):
+    return open_own(path)
+
+
+def open_own(path, precision="fp32"):
+    return own.create_own(path, SiameseConfig(weights=str(path), precision=precision), Runtime())
+
+
+def rows_of(model, *sequences):
+    found = dict(model.represent(sequences))
+    return [found[place] for place in range(len(sequences))]
+
+
+@torch.no_grad()
+def whole(network, sequence):
+    """Return rows and vector that torch gives a protein in one piece."""
+    residues = tokens(sequence)
+    padded = np.full((1, -(-len(residues) // MULTIPLE) * MULTIPLE), PAD_TOKEN, dtype=np.int64)
+    padded[0, : len(residues)] = residues
+    counted = torch.from_numpy((np.arange(padded.shape[1]) < len(residues)).astype(np.float32))[None]
+    rows, vector = network(torch.from_numpy(distributions()[padded]), counted)
+    return rows.numpy()[0, : len(residues)], vector.numpy()[0]
+
+
+def test_fp32_equals_torch(model, network, proteins):
+    for protein, rows in zip(proteins, rows_of(model, *proteins), strict=True):
+        expected, vector = whole(network, protein)
+        assert rows.shape == (len(protein), SHAPE.width + 1)
+        assert rows.dtype == np.float32
+        assert np.abs(rows[:, : SHAPE.width] - expected).max() < 1e-5
+        assert np.abs(model.pool(rows, [(0, len(protein))])[0] - vector).max() < 1e-5
+
+
+def test_int8_points_the_same_way(path, model, proteins):
+    coarse = rows_of(open_own(path, "int8"), *proteins)
+    cosines = [
+        (one[:, : SHAPE.match] * other[:, : SHAPE.match]).sum(axis=1)
+        for one, other in zip(rows_of(model, *proteins), coarse, strict=True)
+    ]
+    assert np.quantile(np.concatenate(cosines), 0.05) > 0.95
+
+
+def test_rows_do_not_depend_on_the_batch(model, proteins):
+    for protein, rows in zip(proteins[:8], rows_of(model, *proteins)[:8], strict=True):
+        np.testing.assert_array_equal(rows, rows_of(model, protein)[0])
+
+
+def test_a_long_protein_has_the_rows_that_it_has_whole(model, network, proteins, monkeypatch):
+    monkeypatch.setattr(own, "ROW_LENGTH", 16)  # the least that borders allow is taken
+    long = "".join(proteins)[:3001]
+    rows = rows_of(model, long)[0]
+    assert np.abs(rows[:, : SHAPE.width] - whole(network, long)[0]).max() < 1e-5
+
+
+def test_pooling_a_stretch_sums_over_its_residues(model, network, proteins, monkeypatch):
+    rows = rows_of(model, proteins[0])[0]
+    vectors = model.pool(rows, [(0, len(rows)), (5, 30)])
+    with torch.no_grad():
+        held = torch.from_numpy(rows[None, 5:30, : SHAPE.width])
+        expected = network.vectors(*network.pooled(held, torch.ones(1, 25)))[0].numpy()
+    assert np.abs(vectors[1] - expected).max() < 1e-5
+    monkeypatch.setattr(own, "_POOLED_AT_ONCE", 7)
+    assert np.abs(model.pool(rows, [(0, len(rows)), (5, 30)]) - vectors).max() < 1e-5
+
+
+@pytest.mark.parametrize("sequence", ["M", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "MKBZJUOX"])
+def test_odd_proteins_are_represented(model, proteins, sequence):
+    odd, usual = represented(model, [sequence, proteins[0]])
+    assert len(odd) == len(sequence)
+    assert np.isfinite(odd.residues).all()
+    assert np.linalg.norm(odd.vector) == pytest.approx(1, abs=1e-5)
+    match = compare(model, odd, usual)
+    assert 0 <= match.tm_score <= 1
+
+
+def test_similarity_is_how_much_more_alike_than_by_chance(model, proteins):
+    one, other = rows_of(model, proteins[0][:20], proteins[1][:30])
+    tensors = random_heads(small_network())
+    scale, shift = 8.0, 0.2
+
+    def common(row):
+        return 0.5 * np.log(np.mean(np.exp(scale * tensors["common.rows"] @ row[: SHAPE.match])))
+
+    expected = scale * one[3, : SHAPE.match] @ other[7, : SHAPE.match] - common(one[3]) - common(other[7]) - shift
+    assert model.similarity(one, other).shape == (20, 30)
+    assert model.similarity(one, other)[3, 7] == pytest.approx(expected, abs=1e-4)
+
+
+def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
+    one, other = rows_of(model, proteins[0][:20], proteins[1][:30])
+    pairs = np.array([[0, 2], [1, 3], [5, 9]], dtype=np.int32)
+    with torch.no_grad():
+        rows = [torch.from_numpy(r[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
+        expected = torch.logit(network.pair_lddt(*rows)).numpy()
+    found = model._heads.lddt_features(one, other, pairs)
+    assert np.abs(found[:, 1] - expected).max() < 1e-4
+    lddt = model.lddt(one, other, pairs)
+    assert lddt.shape == (3,)
+    assert ((lddt > 0) & (lddt < 1)).all()
+    assert model.lddt(one, other, pairs[:0]).shape == (0,)
+
+
+def test_tm_score_is_normalised_by_the_first(model, proteins):
+    one, other = represented(model, [proteins[0][:40], proteins[1]])
+    pairs = np.stack([np.arange(30), np.arange(30)], axis=1).astype(np.int32)
+    features = model._heads.tm_features(one, other, pairs)
+    assert features[1:5] == pytest.approx([np.log(40), np.log(len(proteins[1])), 30 / 40, 30 / len(proteins[1])])
+    assert 0 < model.tm_score(one, other, pairs) < 1
+    assert model.tm_score(one, other, pairs) != model.tm_score(other, one, pairs)
+    assert model.tm_score(one, other, pairs[:0]) == 0.0
+
+
+def test_nothing_to_represent(model):
+    assert list(model.represent([])) == []
+    assert isinstance(represented(model, ["MKV"])[0], Represented)
+
+
+def test_weights_without_heads_name_what_is_missing(network, tmp_path):
+    path = tmp_path / "bare.safetensors"
+    save_network(network, path, {})
+    assert isinstance(load_network(path), SiameseNetwork)
+    with pytest.raises(ModelError, match="has no tensor 'align.numbers'; check the download, or train it to the end"):
+        open_own(path)
+
+
+def test_errors_name_the_file(tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, str(other), metadata={"format": "photophore-near-2"})
+    for load in (load_network, open_own):
+        with pytest.raises(ModelError, match="format is 'photophore-near-2', not 'photophore-siamese-1'"):
+            load(other)
+    save_file({"x": np.zeros(1, np.float32)}, str(other), metadata={"format": FORMAT, "shape": "{}"})
+    for load in (load_network, open_own):
+        with pytest.raises(ModelError, match="its metadata has no usable shape"):
+            load(other)
+    other.write_bytes(b"nothing")
+    for load in (load_network, open_own):
+        with pytest.raises(ModelError, match="not a readable safetensors file"):
+            load(other)
+
+
+def test_export_that_is_missing_is_named(network, tmp_path):
+    path = tmp_path / "own.safetensors"
+    save_network(network, path, {}, random_heads(network))
+    with pytest.raises(ModelError, match=r"own\.int8\.onnx: missing; export the weights again"):
+        open_own(path, "int8")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"match": 0}, "match is 0; give at least 1"),
+        ({"hidden": 10, "heads": 4}, "hidden is 10; give a multiple of heads"),
+        ({"dilations": (0,)}, "dilations are"),
+        ({"fine_blocks": -1}, "fine_blocks is -1"),
+    ],
+)
+def test_shapes_that_cannot_be(values, message):
+    with pytest.raises(ValueError, match=message):
+        SiameseShape(**values)
+
+
+def test_rows_see_as_far_as_the_shape_says(network):
+    with torch.no_grad():
+        values = torch.from_numpy(distributions()[tokens("A" * 128)])[None]
+        changed = values.clone()
+        changed[0, 64] = values[0, 64].roll(3)
+        moved = (network.rows(values) - network.rows(changed)).abs().amax(dim=2)[0].numpy() > 0
+    seen = np.flatnonzero(moved)
+    assert 0 < 64 - seen[0] <= SHAPE.radius
+    assert 0 < seen[-1] - 64 <= SHAPE.radius
+    assert json.loads(json.dumps(asdict(SHAPE)))["match"] == SHAPE.match
