@@ -46,7 +46,7 @@ class Heads:
 
     def with_commonness(self, rows: FloatArray) -> FloatArray:
         """Add to each row half the logarithm of how alike its residue is to residues from everywhere."""
-        logits = self._scale * rows[:, : self._match] @ self._tensors["common.rows"].T  # (n, k)
+        logits = np.float32(self._scale) * rows[:, : self._match] @ self._tensors["common.rows"].T  # (n, k)
         most = logits.max(axis=1, keepdims=True)
         common = most + np.log(np.exp(logits - most).mean(axis=1, keepdims=True))
         return np.concatenate([rows, 0.5 * common], axis=1).astype(np.float32)
@@ -54,7 +54,8 @@ class Heads:
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return how much likelier than by chance residues belong together, as a logarithm, less the shift."""
         match = self._match
-        result: FloatArray = (self._scale * one[:, :match]) @ other[:, :match].T
+        scaled = np.asarray(np.float32(self._scale) * one[:, :match], dtype=np.float32)
+        result: FloatArray = scaled @ other[:, :match].T
         result -= one[:, -1:]
         result -= other[:, -1] + np.float32(self._shift)
         return result

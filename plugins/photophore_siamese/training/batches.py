@@ -134,7 +134,7 @@ class PairSampler:
         """Return many batches in random order: whether of pairs compared elsewhere, and their numbers."""
         count = self._random.binomial(_DRAWN_TOGETHER, self._shares[1])
         drawn = self._random.choice(self._elsewhere_fits, count * self._pairs) if count else np.zeros(0, np.int64)
-        lengths = np.array([max(map(len, self._elsewhere[number].tokens)) for number in drawn], dtype=np.int64)
+        lengths = np.array([max(map(len, self._elsewhere[int(number)].tokens)) for number in drawn], dtype=np.int64)
         batches = [(True, part) for part in self._cut(drawn, lengths)]
         wanted = (_DRAWN_TOGETHER - count) * self._pairs
         alike = wanted * 2 // 3

@@ -37,9 +37,9 @@ IntArray = npt.NDArray[np.int32]
 #: Residues from everywhere, against which those of a pair are held.
 _COMMON = 256
 #: What is tried for the similarity, a logarithm, and then for gaps.
-_SIMILARITIES = tuple(product((6.0, 9.0, 12.0, 16.0), (-1.0, -0.5, 0.0, 0.5, 1.0)))
-_GAPS = tuple(product((2.0, 4.0, 6.0, 9.0), (0.1, 0.25, 0.5, 1.0)))
-_TRIED_PAIRS = 200
+_SIMILARITIES = tuple(product((6.0, 9.0, 12.0), (-0.5, 0.0, 0.5)))
+_GAPS = tuple(product((4.0, 6.0, 9.0), (0.25, 0.5, 1.0)))
+_TRIED_PAIRS = 120
 _AT_ONCE = 400
 #: Hidden units of a head.
 _HIDDEN = 24
