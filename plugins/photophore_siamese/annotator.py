@@ -18,6 +18,7 @@ from photophore_siamese.comparing import Represented, StructureModel, represente
 from photophore_siamese.config import SiameseAnnotatorConfig
 from photophore_siamese.encoder import SiameseEncoder, one_blas_thread
 from photophore_siamese.placing import Found, choose, gather, place
+from photophore_siamese.plugin import COLUMNS
 from photophore_siamese.writing import cigar
 
 #: Target of the row of a protein for which nothing is reported.
@@ -250,12 +251,5 @@ def _unassigned(name: str, length: int, reason: str) -> Annotation:
         start=0,
         end=length,
         score=0.0,
-        evidence={
-            "assigned": "",
-            "superfamily": "",
-            "topology": "",
-            "alignment": "",
-            "lddt_along": "",
-            "reason": reason,
-        },
+        evidence={column.name: "" if column.type is str else None for column in COLUMNS} | {"reason": reason},
     )

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from photophore.comparison import Comparison
 from photophore.errors import ModelError, PluginError, UsageError
 from photophore.hookspecs import Runtime
-from photophore.models import find_model, is_checkpoint
+from photophore.models import find_model, is_checkpoint, scan_models
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_plm.windows import windows
 from photophore_siamese.comparing import (
@@ -173,12 +173,24 @@ def open_structure_model(config: SiameseConfig, runtime: Runtime) -> StructureMo
     UsageError
         If they are a published checkpoint and the ProtT5 under it is not named.
     """
-    path = find_model(config.weights)
+    path = _path_of(config.weights)
     if is_checkpoint(path):
         return _open_upstream(path, config, runtime)
     from photophore_siamese.own import create_own
 
     return create_own(path, config, runtime)
+
+
+def _path_of(weights: str) -> Path:
+    """Return the file of ``weights``; where nothing is called so, say what may be."""
+    models, problems = scan_models()
+    if problems or weights in {model.name for model in models} or Path(weights).expanduser().exists():
+        return find_model(weights)
+    raise ModelError(
+        f"encoder siamese: no model and no file is called {weights!r}; give --set encoder.weights=FILE, a .safetensors that "
+        "`photophore train siamese` wrote or a GLASS-PRIMES checkpoint (.pth), or bring one under a name: "
+        "photophore models add FILE_OR_URL (photophore models list tells those that are here)"
+    )
 
 
 def _open_upstream(path: Path, config: SiameseConfig, runtime: Runtime) -> StructureModel:

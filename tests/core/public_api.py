@@ -24,6 +24,7 @@ LISTING = Path(__file__).with_name("public_api.txt")
 PUBLIC: dict[str, tuple[str, ...]] = {
     "photophore.hookspecs": (),
     "photophore.types": (),
+    "photophore.comparison": ("Comparison",),
     "photophore.errors": (),
     "photophore.config": ("Option", "make_config", "options_of"),
     "photophore.fasta": ("FastaReader", "Record", "read_fasta"),

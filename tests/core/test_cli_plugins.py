@@ -125,7 +125,7 @@ def test_every_listed_command_exists_and_has_help(name, capsys) -> None:
     ("arguments", "message"),
     [
         (["anotate"], "no command 'anotate'; did you mean 'annotate'?"),
-        (["frobnicate"], "no command 'frobnicate'; commands are: annotate, compare, merge, db, models, train, plugins"),
+        (["frobnicate"], "no command 'frobnicate'; commands are: annotate, genes, split, compare, merge, report, db, models, train, plugins"),
         (["--loud"], "--loud"),
         (["plugins", "lst"], "lst"),
     ],
@@ -231,7 +231,7 @@ def test_train_says_which_encoders_can_be_trained(site, tmp_path) -> None:
     config.write_text("steps: 5")
     result = site.photophore("train", "fixed", "--config", str(config), PHOTOPHORE_PLUGINS="acme")
     assert result.returncode == 6
-    assert result.stderr == "photophore: error: encoder 'fixed' cannot be trained; these can: acme, hifinn, near\n"
+    assert result.stderr == "photophore: error: encoder 'fixed' cannot be trained; these can: acme, hifinn, near, siamese\n"
     absent = site.photophore("train", "acme", "--config", str(tmp_path / "none.yaml"))
     assert absent.returncode == 2
     assert "none.yaml" in absent.stderr

@@ -96,6 +96,18 @@ def test_other_weights_are_refused(folder, tmp_path, capfd):
     assert "was made with other weights of encoder 'siamese'" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["compare", "db build"])
+def test_weights_that_are_not_there(folder, tmp_path, capfd, command):
+    source = str(folder / "domains.tsv")
+    inputs = {"compare": [str(folder / "proteins.faa")] * 2, "db build": ["--method", "siamese", source, "-o", str(tmp_path / "db")]}
+    assert main([*command.split(), *inputs[command], "--set", "encoder.weights=nosuch"]) == 5
+    assert capfd.readouterr().err == (
+        "photophore: error: encoder siamese: no model and no file is called 'nosuch'; give --set encoder.weights=FILE, a "
+        ".safetensors that `photophore train siamese` wrote or a GLASS-PRIMES checkpoint (.pth), or bring one under a name: "
+        "photophore models add FILE_OR_URL (photophore models list tells those that are here)\n"
+    )
+
+
 def test_an_encoder_without_residues_to_align(folder, tmp_path, capfd):
     source = ["db", "build", "--method", "siamese", str(folder / "domains.tsv"), "--encoder", "hifinn", "--device", "cpu"]
     assert main([*source, "-o", str(tmp_path / "db"), "-q"]) == 0
