@@ -137,6 +137,10 @@ def cli(ctx: click.Context, *, debug: bool, no_plugins: bool, folders: tuple[str
         raise UsageError("--no-plugins and --plugins-dir exclude each other; give one of them")
     if no_plugins:
         ctx.with_resource(_environment("PHOTOPHORE_PLUGINS", "photophore"))
+        ctx.with_resource(_environment("PHOTOPHORE_PLUGINS_DIR", ""))
+    parted = [folder for folder in folders if os.pathsep in folder]
+    if parted:
+        raise UsageError(f"--plugins-dir {parted[0]}: a {os.pathsep!r} parts folders; rename it, or give a link to it")
     if folders:
         ctx.with_resource(_environment("PHOTOPHORE_PLUGINS_DIR", os.pathsep.join(folders)))
     if trace_plugins:
