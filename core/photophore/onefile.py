@@ -77,7 +77,7 @@ def find_files(folders: Iterable[Path], beside: Path | None) -> tuple[tuple[Foun
     # Under the name that the user gave it; two links to one file are one plugin.
     distinct: dict[str, Path] = {}
     for path in paths:
-        distinct.setdefault(os.path.realpath(path), path.absolute())
+        distinct.setdefault(os.path.realpath(path), path.parent.resolve() / path.name)
     for path in distinct.values():
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()

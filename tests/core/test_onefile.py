@@ -85,12 +85,14 @@ def test_a_subset_may_name_a_file(site, good, folder, monkeypatch) -> None:
     assert {"acme", "bolt"} & {spec.name for spec in load_registry().specs()} == {"bolt"}
 
 
-def test_a_link_is_called_as_the_user_called_it(site, good, folder, tmp_path) -> None:
+def test_a_link_is_called_as_the_user_called_it(site, good, folder, tmp_path, monkeypatch) -> None:
     (tmp_path / "plugin.py").write_text(good.format(name="acme"))
     for name in ("acme", "again"):
         (folder / f"{name}.py").symlink_to(tmp_path / "plugin.py")
     (folder / "dangling.py").symlink_to(tmp_path / "gone.py")
     (folder / "loop.py").symlink_to("loop.py")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", f"../{folder.name}")
     registry = load_registry()
     origin = registry.origin(registry.spec("aggregator", "acme"))
     assert (origin.location, origin.entry_point) == (str(folder / "acme.py"), "acme")
@@ -162,6 +164,10 @@ def test_the_command_line_takes_folders(site, good, tmp_path) -> None:
     absent = site.photophore("--plugins-dir", str(tmp_path / "gone"), "plugins", "list")
     assert absent.returncode == 2
     assert "gone" in absent.stderr
+    late = site.photophore("plugins", "list", "--plugins-dir", str(tmp_path / "mine"))
+    assert late.returncode == 2
+    assert "--plugins-dir" in late.stderr
+    assert "\nIt stands before the command: photophore --plugins-dir ...\n" in late.stderr
     both = site.photophore("--no-plugins", "--plugins-dir", str(tmp_path / "mine"), "plugins", "list")
     assert both.returncode == 2
     assert both.stderr == "photophore: error: --no-plugins and --plugins-dir exclude each other; give one of them\n"

@@ -158,6 +158,8 @@ def main(args: Sequence[str] | None = None) -> int:
             code = cli.main(args=arguments, prog_name="photophore", standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and any(error.option_name in option.opts for option in cli.params):
+            click.echo(f"It stands before the command: photophore {error.option_name} ...", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("photophore: interrupted", err=True)
