@@ -100,36 +100,49 @@ def needs(spec: Spec, absent: frozenset[str]) -> tuple[str, ...]:
 
 def misfits(name: str) -> list[str]:
     """Say which versions of other distributions do not go with what the distribution ``name`` asks for."""
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         asking = metadata.distribution(name)
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):
         return []
     who = f"{name} {asking.version}"
     found = []
     python = next(iter(asking.metadata.get_all("Requires-Python") or ()), "")
-    if python and not SpecifierSet(python).contains(platform.python_version(), prereleases=True):
-        found.append(f"{who} asks for Python {python}, this is {platform.python_version()}; use another Python")
-    for text in asking.requires or ():
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement:
-            found.append(f"{who} asks for {text!r}, which is no requirement; report it to its authors")
-            continue
+    try:
+        if not SpecifierSet(python).contains(platform.python_version(), prereleases=True):
+            found.append(f"{who} asks for Python {python}, this is {platform.python_version()}; use another Python")
+    except InvalidSpecifier:
+        found.append(f"{who} asks for Python {python!r}, which is no range of versions; report it to its authors")
+    return found + [misfit for text in asking.requires or () if (misfit := _misfit(name, who, text))]
+
+
+def _misfit(name: str, who: str, text: str) -> str:
+    """Say how one requirement of the distribution ``name`` is not met, or nothing."""
+    from packaging.markers import UndefinedEnvironmentName
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import Version
+
+    try:
+        wanted = Requirement(text)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = metadata.version(wanted.name)
-        except metadata.PackageNotFoundError:
-            if name != BUILTIN:  # packagers give our own dependencies other names
-                found.append(f"{who} asks for {wanted}, which is not installed; run: pip install '{wanted}'")
-            continue
-        if not wanted.specifier.contains(version, prereleases=True):
-            change = f"upgrade {name}" if wanted.name == BUILTIN else f"run: pip install '{wanted}'"
-            found.append(f"{who} asks for {wanted}, installed is {version}; {change}")
-    return found
+            return ""
+    except (InvalidRequirement, UndefinedEnvironmentName):
+        return f"{who} asks for {text!r}, which is no requirement; report it to its authors"
+    try:
+        version = Version(metadata.version(wanted.name))
+    except metadata.PackageNotFoundError:
+        if name == BUILTIN:  # packagers give our own dependencies other names
+            return ""
+        fault = f"which is not installed; run: pip install '{wanted}'"
+    except (ValueError, LookupError, TypeError):  # metadata that is damaged, without a version, or with an impossible one
+        fault = f"whose installed version cannot be told; run: pip install --force-reinstall '{wanted}'"
+    else:
+        if wanted.specifier.contains(version, prereleases=True):
+            return ""
+        change = f"upgrade {name}" if wanted.name == BUILTIN else f"run: pip install '{wanted}'"
+        fault = f"installed is {version}; {change}"
+    return f"{who} asks for {wanted}, {fault}"
 
 
 def fatal_plugins() -> Mapping[Origin, str]:
@@ -137,19 +150,19 @@ def fatal_plugins() -> Mapping[Origin, str]:
     if _trial() is None:
         return {}
     found = (*find_entry_points()[0], *find_files(plugin_folders(), None)[0])
-    faults = {}
-    for name in dict.fromkeys(item.origin.distribution for item in found if not item.origin.builtin):
-        fault = _trial(name)
-        if fault is not None:
-            faults[name] = f"importing it {fault}; nothing can be caught there"
-    return {item.origin: faults[item.origin.distribution] for item in found if item.origin.distribution in faults}
+    strangers = [item.origin for item in found if not item.origin.builtin]
+    names = {origin: origin.location if origin.one_file else origin.distribution for origin in strangers}
+    faults = {name: _trial(name) for name in dict.fromkeys(names.values())}
+    return {
+        origin: f"importing it {faults[name]}; nothing can be caught there" for origin, name in names.items() if faults[name]
+    }
 
 
 def _trial(*names: str) -> str | None:
     """Load plugins in a process of its own, and say how that ended where it did not come to its end."""
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", _TRIAL, *names],
+            [sys.executable, "-P", "-c", _TRIAL, *names],  # -P: modules in the user's folder are none of ours
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_S,

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Protocol
@@ -178,19 +179,20 @@ def _speaks_of_us(distribution: metadata.Distribution) -> bool:
 
 
 def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    try:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    except UnicodeDecodeError:  # what it says of itself cannot be told; where it is can
+        text = ""
     message = email.message_from_string(text)
     return message["Name"] or "unnamed distribution", message["Version"] or "of unknown version"
 
 
 def _location(distribution: metadata.Distribution) -> str:
     """Return the folder that a distribution was installed into, or the source folder of an editable installation."""
-    try:
-        url = json.loads(distribution.read_text("direct_url.json") or "{}")
-    except ValueError:
-        url = {}
-    if isinstance(url, dict) and url.get("dir_info", {}).get("editable"):
-        return unquote(urlsplit(str(url.get("url", ""))).path)
+    with suppress(ValueError, LookupError, TypeError):  # there is none, or it is not as installers write it
+        direct = json.loads(distribution.read_text("direct_url.json") or "{}")
+        if direct["dir_info"]["editable"]:
+            return unquote(urlsplit(str(direct["url"])).path)
     return str(distribution.locate_file("")).rstrip("/")
 
 

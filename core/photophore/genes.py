@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ TRAINED_NUCLEOTIDES = 20_000
 _BATCH_NUCLEOTIDES = 20_000_000
 _SNIFFED_CONTIGS = 100
 _LEAST_SHARE = 0.5
+_NUMBER = re.compile(r"(?<=^# Sequence Data: )seqnum=\d+;")
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ def _write(
         text = StringIO()
         genes.write_gff(text, contig.id, header=False, include_translation_table=options.mode == "meta", full_id=True)
         table.write_text("" if counts.contigs else "##gff-version 3\n")
-        table.write_text(text.getvalue())
+        # pyrodigal numbers the contigs as its threads come to them; they are numbered as they stand in the input.
+        table.write_text(_NUMBER.sub(f"seqnum={counts.contigs + 1};", text.getvalue(), count=1))
     counts.contigs += 1
     counts.nucleotides += len(contig.sequence)
     counts.genes += len(genes)

@@ -48,13 +48,15 @@ class FileEntry:
 
 
 def plugin_folders() -> tuple[Path, ...]:
-    """Return the folders that `FOLDERS_VARIABLE` names; `PluginError` where one does not exist."""
+    """Return the folders that `FOLDERS_VARIABLE` names; `PluginError` where one does not exist or cannot be read."""
     folders = tuple(Path(name).expanduser() for name in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if name)
     for folder in folders:
         if not folder.is_dir():
             raise PluginError(
                 f"{folder}: there is no such folder of plugins; check --plugins-dir or {FOLDERS_VARIABLE}"
             )
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise PluginError(f"{folder}: this folder of plugins cannot be read; change its permissions")
     return folders
 
 
@@ -72,7 +74,11 @@ def find_files(folders: Iterable[Path], beside: Path | None) -> tuple[tuple[Foun
     if beside is not None and (beside.parent / BESIDE_CONFIG).is_file():
         paths.append(beside.parent / BESIDE_CONFIG)
     found, problems = [], []
-    for path in dict.fromkeys(path.resolve() for path in paths):
+    # Under the name that the user gave it; two links to one file are one plugin.
+    distinct: dict[str, Path] = {}
+    for path in paths:
+        distinct.setdefault(os.path.realpath(path), path.parent.resolve() / path.name)
+    for path in distinct.values():
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:

@@ -178,7 +178,7 @@ def load_registry(
     Parameters
     ----------
     only
-        Entry points or distributions to load, and no others; None takes ``PHOTOPHORE_PLUGINS`` (comma-separated) and
+        Entry points, distributions or files to load, and no others; None takes ``PHOTOPHORE_PLUGINS`` (comma-separated) and
         the built-in plugins, or all where that is unset.
     strict
         Whether a broken plugin is an error, for which all of them are loaded at once; None takes ``PHOTOPHORE_STRICT``.
@@ -198,7 +198,8 @@ def load_registry(
     left_out: tuple[Origin, ...] = ()
     wanted = _wanted(only)
     if wanted is not None:
-        chosen = _choose(found, wanted)
+        _check_known(wanted, [*(item.origin for item in found), *(item.origin for item in problems)])
+        chosen = tuple(item for item in found if not wanted.isdisjoint(_names(item.origin)))
         left_out = tuple(item.origin for item in found if item not in chosen)
         found = chosen
         problems = [item for item in problems if not wanted.isdisjoint(_names(item.origin))]
@@ -292,20 +293,21 @@ def _wanted(only: tuple[str, ...] | None) -> frozenset[str] | None:
     return names | {BUILTIN} if names else None
 
 
-def _choose(found: tuple[Found, ...], wanted: frozenset[str]) -> tuple[Found, ...]:
-    known = {name for item in found for name in _names(item.origin)}
+def _check_known(wanted: frozenset[str], origins: Iterable[Origin]) -> None:
+    known = {name for origin in origins for name in _names(origin)}
     unknown = sorted(wanted - known - {BUILTIN})
     if unknown:
         miss = near_miss(unknown[0], known)
         raise PluginError(
-            f"no plugin {unknown[0]!r} is installed{miss}{' ' if miss else '; '}"
-            f"installed are: {', '.join(sorted(known))} (asked for by {SUBSET_VARIABLE})"
+            f"{SUBSET_VARIABLE}: no entry point, distribution or file of plugins is called {unknown[0]!r}{miss}"
+            f"{' ' if miss else '; '}there are: {', '.join(sorted(known))}"
         )
-    return tuple(item for item in found if not wanted.isdisjoint(_names(item.origin)))
 
 
 def _names(origin: Origin) -> frozenset[str]:
-    return frozenset({origin.entry_point, origin.distribution})
+    """Return what a plugin may be chosen by; "photophore" is the built-in ones alone."""
+    names = {origin.entry_point, origin.distribution} | ({origin.location} if origin.one_file else set())
+    return frozenset(names if origin.builtin else names - {BUILTIN})
 
 
 def _strict_by_environment() -> bool:

@@ -75,7 +75,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Return an empty folder of installed distributions, in front of Python's path."""
     folder = tmp_path / "site"
     folder.mkdir()
-    for name in ("PHOTOPHORE_STRICT", "PHOTOPHORE_PLUGINS"):
+    for name in ("PHOTOPHORE_STRICT", "PHOTOPHORE_PLUGINS", "PHOTOPHORE_PLUGINS_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.syspath_prepend(folder)
     made = Site(folder)

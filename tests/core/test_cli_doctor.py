@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from photophore.diagnosis import misfits
+from photophore.diagnosis import fatal_plugins, misfits
 
 
 def test_the_page_names_what_is_broken_missing_in_conflict_and_well(site, good) -> None:
@@ -68,6 +68,26 @@ def test_a_plugin_that_ends_the_process_is_found_from_outside(site, good, code, 
     assert f"broken   plugin bolt 1.0 (entry point 'bolt'): {reason}\n" in result.stdout
 
 
+def test_of_two_files_of_one_name_the_one_that_ends_the_process_is_blamed(site, good, tmp_path) -> None:
+    for name, code in (("well", good.format(name="acme")), ("ill", "import os\nos._exit(3)\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same.py").write_text(code)
+    folders = ("--plugins-dir", str(tmp_path / "well"), "--plugins-dir", str(tmp_path / "ill"))
+    result = site.photophore(*folders, "plugins", "doctor")
+    assert "\nok       aggregator acme\n" in result.stdout
+    assert f"broken   plugin {tmp_path / 'ill' / 'same.py'} (one file, " in result.stdout
+    assert "broken: 1, " in result.stdout
+
+
+def test_modules_in_the_folder_of_the_user_are_not_ours(site, good, tmp_path, monkeypatch) -> None:
+    site.install("acme", good.format(name="acme"))
+    (tmp_path / "email.py").write_text("raise RuntimeError('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(site.folder))
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    assert fatal_plugins() == {}
+
+
 def test_a_slow_import_is_told(site, good) -> None:
     site.install("acme", "import time\ntime.sleep(0.3)\n" + good.format(name="acme"))
     page = site.photophore("plugins", "doctor").stdout
@@ -80,8 +100,10 @@ def test_versions_that_do_not_fit_are_told(site, good) -> None:
     metadata = site.folder / "acme-1.0.dist-info" / "METADATA"
     asks = (
         "photophore>=99", "numpy>=2", "pluggy<0.1", "no-such-thing>=2", "nonsense!", "torch>99; extra == 'gpu'",
-        "click<1; python_version < '3'",
+        "click<1; python_version < '3'", "unversioned>=1",
     )  # fmt: skip
+    (site.folder / "unversioned-1.dist-info").mkdir()
+    (site.folder / "unversioned-1.dist-info" / "METADATA").write_text("Name: unversioned\n")
     with metadata.open("a") as file:
         file.writelines(f"Requires-Dist: {ask}\n" for ask in asks)
         file.write("Requires-Python: >=4\n")
@@ -92,6 +114,7 @@ def test_versions_that_do_not_fit_are_told(site, good) -> None:
         "acme 1.0 asks for pluggy<0.1",
         "acme 1.0 asks for no-such-thing>=2, which is not installed; run: pip install 'no-such-thing>=2'",
         "acme 1.0 asks for 'nonsense!', which is no requirement; report it to its authors",
+        "acme 1.0 asks for unversioned>=1, whose installed version cannot be told; run: pip install --force-reinstall 'unversioned>=1'",
     ]
     assert found[1].endswith("; upgrade acme")
     assert found[2].endswith("; run: pip install 'pluggy<0.1'")
@@ -99,6 +122,8 @@ def test_versions_that_do_not_fit_are_told(site, good) -> None:
     assert result.returncode == 0
     assert "\nVersions that do not fit\nmisfit   acme 1.0 asks for Python >=4" in result.stdout
     assert misfits("not-installed-at-all") == []
+    metadata.write_text("Name: acme\nVersion: 1.0\nRequires-Python: three\n")
+    assert misfits("acme") == ["acme 1.0 asks for Python 'three', which is no range of versions; report it to its authors"]
 
 
 def test_what_we_ask_for_ourselves_fits() -> None:

@@ -44,10 +44,19 @@ def test_proteins_are_those_of_prodigal_itself(tmp_path, contigs):
 
 
 def test_answer_does_not_depend_on_threads_or_batches(tmp_path, contigs, monkeypatch):
-    call_genes([str(contigs)], tmp_path / "one.faa", None, GeneOptions(threads=1))
+    call_genes([str(contigs)], tmp_path / "one.faa", tmp_path / "one.gff", GeneOptions(threads=1))
     monkeypatch.setattr("photophore.genes._BATCH_NUCLEOTIDES", 10)
-    call_genes([str(contigs)], tmp_path / "many.faa", None, GeneOptions(threads=3))
+    call_genes([str(contigs)], tmp_path / "many.faa", tmp_path / "many.gff", GeneOptions(threads=3))
     assert (tmp_path / "one.faa").read_bytes() == (tmp_path / "many.faa").read_bytes()
+    assert (tmp_path / "one.gff").read_bytes() == (tmp_path / "many.gff").read_bytes()
+
+
+def test_contigs_are_numbered_as_they_stand(tmp_path, contigs):
+    """Several at a time, of which the long first one is done last."""
+    for _ in range(3):
+        call_genes([str(contigs)], tmp_path / "p.faa", tmp_path / "g.gff", GeneOptions(threads=3))
+        lines = [line for line in (tmp_path / "g.gff").read_text().splitlines() if line.startswith("# Sequence Data")]
+        assert [line.split(";")[0] for line in lines] == [f"# Sequence Data: seqnum={n}" for n in (1, 2, 3)]
 
 
 def test_single_mode_trains_on_the_contigs(tmp_path):

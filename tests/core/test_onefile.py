@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import sys
 
@@ -84,6 +85,62 @@ def test_a_subset_may_name_a_file(site, good, folder, monkeypatch) -> None:
     assert {"acme", "bolt"} & {spec.name for spec in load_registry().specs()} == {"bolt"}
 
 
+def test_a_link_is_called_as_the_user_called_it(site, good, folder, tmp_path, monkeypatch) -> None:
+    (tmp_path / "plugin.py").write_text(good.format(name="acme"))
+    for name in ("acme", "again"):
+        (folder / f"{name}.py").symlink_to(tmp_path / "plugin.py")
+    (folder / "dangling.py").symlink_to(tmp_path / "gone.py")
+    (folder / "loop.py").symlink_to("loop.py")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", f"../{folder.name}")
+    registry = load_registry()
+    origin = registry.origin(registry.spec("aggregator", "acme"))
+    assert (origin.location, origin.entry_point) == (str(folder / "acme.py"), "acme")
+    assert [(problem.origin.location, problem.reason) for problem in registry.problems] == [
+        (str(folder / "dangling.py"), "cannot be read: No such file or directory"),
+        (str(folder / "loop.py"), "cannot be read: Too many levels of symbolic links"),
+    ]
+
+
+def test_two_files_of_one_name_are_told_apart_by_their_folders(site, good, folder, tmp_path, monkeypatch) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (folder / "same.py").write_text(good.format(name="acme"))
+    (other / "same.py").write_text(good.format(name="bolt"))
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", f"{folder}{os.pathsep}{other}")
+    registry = load_registry()
+    assert {spec.name for spec in registry.specs() if registry.origin(spec).one_file} == {"acme", "bolt"}
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS", str(other / "same.py"))
+    registry = load_registry()
+    assert {spec.name for spec in registry.specs() if registry.origin(spec).one_file} == {"bolt"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everywhere")
+def test_a_folder_that_cannot_be_read_is_an_error(site, folder) -> None:
+    folder.chmod(0)
+    try:
+        with pytest.raises(PluginError, match="mine: this folder of plugins cannot be read; change its permissions"):
+            load_registry()
+    finally:
+        folder.chmod(0o755)
+
+
+def test_no_plugins_are_none_whatever_they_are_called_and_wherever_they_are_looked_for(site, good, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photophore.py").write_text(good.format(name="acme"))
+    for folder in ("mine", "gone"):
+        listing = site.photophore("--no-plugins", "plugins", "list", PHOTOPHORE_PLUGINS_DIR=str(tmp_path / folder))
+        assert listing.returncode == 0, listing.stderr
+        assert "acme" not in listing.stdout
+
+
+def test_a_folder_that_the_variable_cannot_hold_is_refused(site, tmp_path) -> None:
+    (tmp_path / "a:b").mkdir()
+    done = site.photophore("--plugins-dir", str(tmp_path / "a:b"), "plugins", "list")
+    assert done.returncode == 2
+    assert "a:b: a ':' parts folders; rename it, or give a link to it\n" in done.stderr
+
+
 def test_a_folder_that_is_not_there_is_an_error(site, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PHOTOPHORE_PLUGINS_DIR", str(tmp_path / "gone"))
     with pytest.raises(PluginError, match="gone: there is no such folder of plugins; check --plugins-dir or PHOTOPHORE_P"):
@@ -107,6 +164,10 @@ def test_the_command_line_takes_folders(site, good, tmp_path) -> None:
     absent = site.photophore("--plugins-dir", str(tmp_path / "gone"), "plugins", "list")
     assert absent.returncode == 2
     assert "gone" in absent.stderr
+    late = site.photophore("plugins", "list", "--plugins-dir", str(tmp_path / "mine"))
+    assert late.returncode == 2
+    assert "--plugins-dir" in late.stderr
+    assert "\nIt stands before the command: photophore --plugins-dir ...\n" in late.stderr
     both = site.photophore("--no-plugins", "--plugins-dir", str(tmp_path / "mine"), "plugins", "list")
     assert both.returncode == 2
     assert both.stderr == "photophore: error: --no-plugins and --plugins-dir exclude each other; give one of them\n"

@@ -221,6 +221,25 @@ def test_metadata_without_a_name_is_reported(site) -> None:
     assert "unnamed distribution of unknown version" in problem_of(load_registry(), "unnamed distribution")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("METADATA", b"Name: acme\nVersion: 1.0\nAuthor: \xff\n"),
+        ("direct_url.json", b'{"url": "file://[", "dir_info": {"editable": true}}'),
+        ("direct_url.json", b'{"url": "file:///a", "dir_info": null}'),
+        ("direct_url.json", b"[1]"),
+        ("direct_url.json", b"\xff"),
+    ],
+)
+def test_other_damaged_metadata_takes_nothing_down(site, good, name, content) -> None:
+    site.install("acme", good.format(name="acme"))
+    (site.folder / "acme-1.0.dist-info" / name).write_bytes(content)
+    registry = load_registry()
+    assert registry.spec("index", "flat").name == "flat"
+    assert registry.origin(registry.spec("aggregator", "acme")).location == str(site.folder)
+    assert site.photophore("plugins", "doctor").returncode == 0
+
+
 @pytest.mark.parametrize(("points", "names"), [(None, ["new"]), ("[console_scripts]\nacme = acme_plugin\n", [])])
 def test_the_distribution_that_import_would_take_is_the_one_that_counts(
     site, good, tmp_path, monkeypatch, points, names
@@ -300,7 +319,7 @@ def test_only_loads_what_is_named(site, good, monkeypatch) -> None:
     assert {spec.name for spec in registry.specs("aggregator")} == {"acme"}
     assert registry.spec("index", "flat").name == "flat"
     assert registry.problems == ()
-    with pytest.raises(PluginError, match="no plugin 'acmee' is installed; did you mean 'acme'"):
+    with pytest.raises(PluginError, match="PHOTOPHORE_PLUGINS: no entry point, distribution or file of plugins is called 'acmee'; did you mean 'acme'"):
         load_registry(only=("acmee",))
 
 

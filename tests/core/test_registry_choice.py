@@ -22,6 +22,21 @@ def test_the_variable_chooses_among_strangers_alone(site, good, monkeypatch) -> 
         registry.spec("aggregator", "bolt")
 
 
+def test_a_stranger_who_calls_itself_photophore_is_none_of_the_builtin_ones(site, good, monkeypatch) -> None:
+    site.install("acme", good.format(name="acme"), entry="photophore")
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS", "photophore")
+    registry = load_registry()
+    assert all(registry.origin(spec).builtin for spec in registry.specs())
+    assert [str(origin) for origin in registry.left_out] == ["acme 1.0 (entry point 'photophore')"]
+
+
+def test_a_chosen_one_of_another_interface_is_told_to_be_one(site, good, monkeypatch) -> None:
+    site.install("acme", good.format(name="acme"), group="photophore.v0")
+    monkeypatch.setenv("PHOTOPHORE_PLUGINS", "acme")
+    (problem,) = load_registry().problems
+    assert "is written for plugin interface v0, and this Photophore speaks v1; upgrade acme" in problem.reason
+
+
 def test_a_run_of_builtin_links_imports_no_stranger(site, good) -> None:
     site.install("acme", "raise RuntimeError('imported')\n")
     registry = load_registry()

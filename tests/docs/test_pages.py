@@ -32,6 +32,13 @@ def test_options_of_the_program_are_told():
     assert not [name for name in options if f"| `{name}" not in COMMAND_LINE]
 
 
+def test_variables_of_the_program_are_told():
+    sources = [path for folder in ("core", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r"\bPHOTOPHORE_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    assert "PHOTOPHORE_PLUGINS_DIR" in read
+    assert not [name for name in sorted(read) if f"| `{name}` |" not in COMMAND_LINE]
+
+
 def test_exit_codes_are_told():
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", COMMAND_LINE, flags=re.MULTILINE)}
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]

@@ -141,6 +141,10 @@ def cli(ctx: click.Context, *, debug: bool, no_plugins: bool, folders: tuple[str
         raise UsageError("--no-plugins and --plugins-dir exclude each other; give one of them")
     if no_plugins:
         ctx.with_resource(_environment("PHOTOPHORE_PLUGINS", "photophore"))
+        ctx.with_resource(_environment("PHOTOPHORE_PLUGINS_DIR", ""))
+    parted = [folder for folder in folders if os.pathsep in folder]
+    if parted:
+        raise UsageError(f"--plugins-dir {parted[0]}: a {os.pathsep!r} parts folders; rename it, or give a link to it")
     if folders:
         ctx.with_resource(_environment("PHOTOPHORE_PLUGINS_DIR", os.pathsep.join(folders)))
     if trace_plugins:
@@ -158,6 +162,8 @@ def main(args: Sequence[str] | None = None) -> int:
             code = cli.main(args=arguments, prog_name="photophore", standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and any(error.option_name in option.opts for option in cli.params):
+            click.echo(f"It stands before the command: photophore {error.option_name} ...", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("photophore: interrupted", err=True)
