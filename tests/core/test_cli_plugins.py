@@ -125,7 +125,7 @@ def test_every_listed_command_exists_and_has_help(name, capsys) -> None:
     ("arguments", "message"),
     [
         (["anotate"], "no command 'anotate'; did you mean 'annotate'?"),
-        (["frobnicate"], "no command 'frobnicate'; commands are: annotate, merge, db, models, train, plugins"),
+        (["frobnicate"], "no command 'frobnicate'; commands are: annotate, genes, split, merge, report, db, models, train, plugins"),
         (["--loud"], "--loud"),
         (["plugins", "lst"], "lst"),
     ],
