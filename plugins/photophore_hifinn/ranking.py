@@ -179,6 +179,11 @@ class Verdict:
     reason: str
 
 
+def by_probability(ecs: Sequence[EC], probable: npt.NDArray[np.float64]) -> list[tuple[EC, float]]:
+    """Return EC numbers with their probabilities, the most probable first, equal ones by their names."""
+    return sorted(zip(ecs, probable.tolist(), strict=True), key=lambda pair: (-pair[1], str(pair[0])))
+
+
 def reportable(ranked: Sequence[tuple[EC, float]], level: int) -> Sequence[tuple[EC, float]]:
     """Return what a protein may be given of ``ranked``, the most probable first.
 

@@ -20,7 +20,7 @@ from photophore_hifinn.evidence import LEAST_BITS, Hit, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.labels import LabelTable
-from photophore_hifinn.ranking import LEVELS, Ranker, Verdict, decide
+from photophore_hifinn.ranking import LEVELS, Ranker, Verdict, by_probability, decide
 
 #: Other EC numbers that are shown, and the least probability of these.
 _RIVALS, _LEAST_SHOWN = 4, 0.01
@@ -104,8 +104,7 @@ def rank(hits: Sequence[Hit], residues: int, ranker: Ranker) -> Ranked:
     ranked: Ranked = {}
     for level, model in zip(LEVELS, ranker.levels, strict=True):
         ecs, evidence = evidence_of(hits, residues, level)
-        probable = model.probability(evidence).tolist() if ecs else []
-        ranked[level] = sorted(zip(ecs, probable, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
+        ranked[level] = by_probability(ecs, model.probability(evidence)) if ecs else []
     return ranked
 
 

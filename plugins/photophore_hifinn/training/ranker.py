@@ -36,7 +36,7 @@ from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.lookup import Labelled, read_labelled
-from photophore_hifinn.ranking import FAR, LEVELS, Layer, LevelModel, Ranker, reportable
+from photophore_hifinn.ranking import FAR, LEVELS, Layer, LevelModel, Ranker, by_probability, reportable
 from photophore_hifinn.rescoring import align
 
 _log = logging.getLogger(__name__)
@@ -61,9 +61,13 @@ class Case:
     protein: Labelled
     evidence: Mapping[int, tuple[list[EC], npt.NDArray[np.float32]]]
 
+    def true(self, level: int) -> set[EC]:
+        """Return the protein's own EC numbers, cut to ``level``."""
+        return {ec.at_level(level) for ec in self.protein.ecs}
+
     def right(self, level: int) -> npt.NDArray[np.bool_]:
-        """Return which of the EC numbers the protein has, cut to ``level``."""
-        true = {ec.at_level(level) for ec in self.protein.ecs}
+        """Return which of the EC numbers in evidence at ``level`` the protein has."""
+        true = self.true(level)
         return np.array([ec in true for ec in self.evidence[level][0]], dtype=bool)
 
 
@@ -219,10 +223,8 @@ def _thresholds(
 
 def _reportable(case: Case, probable: npt.NDArray[np.float64], level: int) -> list[tuple[float, bool]]:
     """Return probability and truth of what could be reported."""
-    ranked = sorted(
-        zip(case.evidence[level][0], probable.tolist(), strict=True), key=lambda pair: (-pair[1], str(pair[0]))
-    )
-    true = {ec.at_level(level) for ec in case.protein.ecs}
+    ranked = by_probability(case.evidence[level][0], probable)
+    true = case.true(level)
     return [(value, ec in true) for ec, value in reportable(ranked, level)]
 
 

@@ -65,7 +65,7 @@ def test_any_number_of_shards_gives_the_bytes_of_one_run(options, launch, awkwar
     assert differing(launch.out / "annotations" / "default" / "sample", awkward / "plain") == []
 
 
-@pytest.mark.parametrize("shards", [3, 10])
+@pytest.mark.parametrize("shards", [1, 3, 10])
 def test_killed_and_resumed_run_gives_the_same_bytes_and_does_no_work_twice(options, launch, awkward, shards):
     sheet = write_sheet(launch.folder, f"sample,{awkward / 'awkward.faa'},")
     before = launch.kill_after(shards // 2, ANNOTATE, "--input", sheet, "--shards", shards, *options)
