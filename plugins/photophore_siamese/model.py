@@ -25,6 +25,9 @@ from photophore.errors import ModelError
 from photophore_near.model import NearNetwork
 from photophore_siamese.shape import BLOCK_KERNEL, FINE_KERNEL, FORMAT, GATE_FLOOR, SiameseShape, shape_of
 
+#: Share of the pooled channels that a step of training does without: a few thousand pairs are soon known by heart.
+POOLED_DROPOUT = 0.2
+
 
 class DilatedBlock(nn.Module):
     """``relu(x + conv2(relu(conv1(x))))`` over ``(batch, width, 1, length)``."""
@@ -66,6 +69,7 @@ class SiameseNetwork(nn.Module):
         self.gates = nn.Linear(shape.width, shape.heads)
         #: Proteins have most of their mean in common: without it taken off, all of them point the same way.
         self.norm = nn.BatchNorm1d(shape.hidden, momentum=0.02)
+        self.dropout = nn.Dropout(POOLED_DROPOUT)
         self.inner = nn.Linear(shape.hidden, shape.hidden)
         self.outer = nn.Linear(shape.hidden, shape.dim, bias=False)
         self.pair = nn.Sequential(nn.Linear(2 * shape.width, shape.pair), nn.ReLU(), nn.Linear(shape.pair, 1))
@@ -110,7 +114,7 @@ class SiameseNetwork(nn.Module):
     def vectors(self, sums: Tensor, gates: Tensor) -> Tensor:
         """Return unit vectors ``(batch, dim)`` of what `pooled` gave."""
         share = self.shape.hidden // self.shape.heads
-        x = self.norm(sums / (gates + GATE_FLOOR).repeat_interleave(share, dim=1))
+        x = self.dropout(self.norm(sums / (gates + GATE_FLOOR).repeat_interleave(share, dim=1)))
         x = x + functional.relu(self.inner(x))
         return functional.normalize(self.outer(x), dim=-1)
 
