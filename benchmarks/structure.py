@@ -121,7 +121,7 @@ class Compared:
 
     def lddt_along(self, one: str, other: str, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Return the predicted lDDT along a given alignment."""
-        return self._model.lddt(self._seen[one].residues, self._seen[other].residues, pairs)
+        return match_of(self._model, self._seen[one], self._seen[other], pairs).lddt
 
 
 def truth_of(args: argparse.Namespace, side: str) -> tuple[Domains, TruthTable]:

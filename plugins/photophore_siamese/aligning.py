@@ -1,39 +1,42 @@
 """Local alignment (Smith-Waterman, affine gaps) on matrices of residue similarities, many pairs at once.
 
-Cells of one anti-diagonal depend only on the two before, so that numpy computes them for all pairs together. Axes are
-(diagonal ``d = i + j``, row ``i``, pair ``p``).
+Similarities and gaps are rounded to sixteenths, so that scores are whole numbers, the same on every processor. Rows are
+filled one by one, for all pairs together; along a row, what gaps bring is a running maximum:
 
     H(i, j) = max(0, H(i-1, j-1) + similarity(i, j), E(i, j), F(i, j))
-    E(i, j) = max(H(i, j-1) - open, E(i, j-1) - extend)      a residue of the second protein stands alone
-    F(i, j) = max(H(i-1, j) - open, F(i-1, j) - extend)      a residue of the first stands alone
+    F(i, j) = max(H(i-1, j) - open, F(i-1, j) - extend)               a residue of the first protein stands alone
+    E(i, j) = max over k >= 1 of H(i, j-k) - open - (k-1) * extend    residues of the second stand alone
 
-At equal scores a pair goes before a gap, and a gap in the first protein before one in the second; the best cell is the one
-on the first diagonal, then in the first row.
+At equal scores a pair goes before a gap, a gap in the first protein before one in the second, and a short gap before a long
+one; the best cell is the first, row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
-States = npt.NDArray[np.int8]
-Places = npt.NDArray[np.int64]
-#: H and F of a row, ``shape=(columns,)`` each.
-Border = tuple[FloatArray, FloatArray]
+#: Scores in units: int16 where they surely fit, else int32.
+Units = npt.NDArray[Any]
 
-#: Similarity of cells that do not exist.
-_NEVER = np.float32(-1e30)
-#: Cells, skewed, that are swept at once.
-_CELLS = 1 << 21
+#: Units of a similarity of 1.
+UNITS = 16
+#: Similarities are kept within this many units: nothing that low is ever aligned.
+_MOST = 8_000
+#: Scores below this fit into int16, with room for what is added on the way.
+_SHORT = 30_000
+#: Cells of one row of all pairs that are filled together: they stay near the processor.
+_ROW_CELLS = 1 << 13
+#: Pairs that are filled together differ in their rows by less than this, where they are more than a few.
+_LIKE_ROWS, _FEW = 32, 16
 #: Cells of one band of a long pair.
 _BAND_CELLS = 1 << 22
-#: Where a path stands: at a pair's end or anywhere (H), in a gap of the first protein (E), or of the second (F).
-_H, _E, _F = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,28 @@ class Gaps:
     def __post_init__(self) -> None:
         if not 0.0 < self.extend <= self.open:
             raise ValueError(f"gaps cost open={self.open}, extend={self.extend}; give 0 < extend <= open")
+
+    @property
+    def units(self) -> tuple[int, int]:
+        """Both in units, at least 1."""
+        opening, extending = (max(1, round(UNITS * cost)) for cost in (self.open, self.extend))
+        return opening, extending
+
+
+class Border(NamedTuple):
+    """H and F of a row, ``shape=(pairs, columns)`` each."""
+
+    h: Units
+    f: Units
+
+
+class Place(NamedTuple):
+    """Where a path stands: rows and columns before it, the score there, and how long the gap is that it is in."""
+
+    row: int
+    column: int
+    score: int
+    gap: int = 0
 
 
 def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArray, float]]:
@@ -66,10 +91,12 @@ def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArra
     """
     found: dict[int, tuple[IntArray, float]] = {}
     for places in _groups(matrices):
-        sweep = _Sweep([matrices[place] for place in places], gaps)
-        scores, rows, columns = sweep.best()
-        traced = sweep.traced(scores, rows, columns)
-        found |= {place: (pairs, float(score)) for place, pairs, score in zip(places, traced, scores, strict=True)}
+        block = _Block(_in_units([matrices[place] for place in places]), gaps)
+        for number, place in enumerate(places):
+            at = block.best(number)
+            pairs: list[IntArray] = []
+            block.walk(number, at, pairs)
+            found[place] = (_joined(pairs), at.score / UNITS)
     return [found[place] for place in range(len(matrices))]
 
 
@@ -84,164 +111,163 @@ def align_long(
     rows, columns = shape
     height = max(1, min(rows, band_cells // (columns + 1), int(band_cells**0.5)))
     starts = range(0, rows, height)
+
+    def band(number: int) -> _Block:
+        matrix = similarity(starts[number], min(starts[number] + height, rows))
+        return _Block(_in_units([matrix], np.int32), gaps, tops[number])
+
     tops: list[Border | None] = [None]
-    best, row, column = np.float32(0.0), 0, 0
-    for start in starts:
-        sweep = _Sweep([similarity(start, min(start + height, rows))], gaps, tops[-1])
-        tops.append(sweep.bottom())
-        (score,), (end_row,), (end_column,) = sweep.best()
-        end_row += start
-        if score > best or (score == best > 0 and (end_row + end_column, end_row) < (row + column, row)):
-            best, row, column = score, int(end_row), int(end_column)
-    pairs: list[tuple[int, int]] = []
-    at = (row, column, _H) if best > 0 else None
-    while at is not None:
-        band = at[0] // height
-        start = starts[band]
-        sweep = _Sweep([similarity(start, min(start + height, rows))], gaps, tops[band])
-        at = sweep.walked(start, at, pairs)
-    return np.array(pairs[::-1], dtype=np.int32).reshape(-1, 2), float(best)
+    best, last = Place(0, 0, 0), 0
+    for number in range(len(starts)):
+        block = band(number)
+        tops.append(block.bottom())
+        at = block.best(0)
+        if at.score > best.score:
+            best, last = at, number
+    pairs: list[IntArray] = []
+    at, score = best, best.score / UNITS
+    for number in range(last, -1, -1):
+        found: list[IntArray] = []
+        going_on = band(number).walk(0, at, found)
+        offset = np.array([starts[number], 0], dtype=np.int32)
+        pairs += [part + offset for part in found]
+        if going_on is None:
+            break
+        at = going_on._replace(row=height)  # the band above is a whole one
+    return _joined(pairs), score
+
+
+def _joined(backwards: Sequence[IntArray]) -> IntArray:
+    """Return the pairs of a path that was walked from its end."""
+    if not backwards:
+        return np.zeros((0, 2), dtype=np.int32)
+    return np.ascontiguousarray(np.concatenate(backwards)[::-1])
 
 
 def _groups(matrices: Sequence[FloatArray]) -> Iterator[list[int]]:
-    """Yield places of matrices of like sizes, few enough to be swept at once."""
+    """Yield places of matrices of like sizes, few enough to be filled together."""
+    height = {place: -(-matrix.shape[0] // _LIKE_ROWS) for place, matrix in enumerate(matrices)}
     group: list[int] = []
-    height = width = 0
-    for place in sorted(range(len(matrices)), key=lambda place: (*matrices[place].shape, place)):
-        rows, columns = matrices[place].shape
-        height, width = max(height, rows), max(width, columns)
-        if group and (len(group) + 1) * height * (height + width) > _CELLS:
+    width = 0
+    for place in sorted(height, key=lambda place: (height[place], matrices[place].shape[1], place)):
+        columns = matrices[place].shape[1]
+        full = (len(group) + 1) * max(width, columns) > _ROW_CELLS
+        if group and (full or (height[place] != height[group[0]] and len(group) >= _FEW)):
             yield group
-            group, height, width = [], rows, columns
+            group, width = [], 0
         group.append(place)
+        width = max(width, columns)
     if group:
         yield group
 
 
-class _Sweep:
+def _in_units(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]] | None = None) -> Units:
+    """Return the matrices in units, ``shape=(rows, pairs, columns)``; what is beyond a matrix is never aligned."""
+    rows, columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
+    if dtype is None:
+        most = UNITS * max((float(matrix.max(initial=0.0)) for matrix in matrices), default=0.0)
+        dtype = np.int16 if min(most, _MOST) * min(rows, columns) + UNITS * columns < _SHORT else np.int32
+    units: Units = np.full((rows, len(matrices), columns), -_MOST, dtype=dtype)
+    for pair, matrix in enumerate(matrices):
+        rounded = np.rint(np.clip(matrix * np.float32(UNITS), -_MOST, _MOST))
+        units[: matrix.shape[0], pair, : matrix.shape[1]] = rounded
+    return units
+
+
+class _Block:
     """Scores of all cells of some pairs, or of some rows of one pair below the border ``top``.
 
-    Arrays have ``shape=(diagonals + 2, rows + 1, pairs)``: diagonal d stands at d + 2, row i at i + 1, so that what lies
-    above and before the first cells has its place.
+    ``_h`` has ``shape=(rows + 1, pairs, columns + 1)``: before the first row stands the border, before the first column 0.
     """
 
-    def __init__(self, matrices: Sequence[FloatArray], gaps: Gaps, top: Border | None = None) -> None:
-        self._pairs = len(matrices)
-        self._rows, self._columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
-        self._open, self._extend = np.float32(gaps.open), np.float32(gaps.extend)
-        self._paired = _skewed(matrices, self._rows, self._columns)  # becomes H(i-1, j-1) + similarity(i, j)
-        shape = (len(self._paired) + 2, self._rows + 1, self._pairs)
-        self._h, self._e, self._f = (np.empty(shape, np.float32) for _ in range(3))
-        self._fill_borders(top)
-        self._run()
+    def __init__(self, similar: Units, gaps: Gaps, top: Border | None = None) -> None:
+        self._similar = similar
+        self._open, self._extend = gaps.units
+        rows, pairs, columns = similar.shape
+        self._h: Units = np.empty((rows + 1, pairs, columns + 1), similar.dtype)
+        self._h[:, :, 0] = 0
+        self._h[0, :, 1:] = 0 if top is None else top.h
+        self._f: Units = np.full((pairs, columns), -_MOST, similar.dtype) if top is None else top.f.copy()
+        self._fill()
 
-    def _fill_borders(self, top: Border | None) -> None:
-        """Fill the two diagonals and the row before the first: nothing is there, or the row of another band."""
-        self._h[:2], self._h[:, 0] = 0.0, 0.0
-        for gap in (self._e, self._f):
-            gap[:2], gap[:, 0] = _NEVER, _NEVER
-        if top is not None:  # (-1, j) lies on diagonal j - 1
-            self._h[1 : self._columns + 1, 0, 0] = top[0]
-            self._f[1 : self._columns + 1, 0, 0] = top[1]
+    def _fill(self) -> None:
+        """Fill the cells, row by row."""
+        dtype = self._similar.dtype
+        opening, extending, nothing = (dtype.type(value) for value in (self._open, self._extend, 0))
+        columns = self._f.shape[1]
+        ramp = (self._extend * np.arange(columns)).astype(dtype)
+        ending = ramp[:-1] + opening  # what a gap up to column j + 1 costs, but for the ramp where it began
+        f, scores, running = self._f, np.empty_like(self._f), np.empty_like(self._f)
+        for before, h, similar in zip(self._h[:-1], self._h[1:, :, 1:], self._similar, strict=True):
+            np.subtract(before[:, 1:], opening, out=scores)
+            np.subtract(f, extending, out=f)
+            np.maximum(f, scores, out=f)
+            np.add(before[:, :-1], similar, out=scores)
+            np.maximum(scores, f, out=scores)
+            np.maximum(scores, nothing, out=scores)
+            np.add(scores, ramp, out=running)
+            np.maximum.accumulate(running, axis=1, out=running)
+            h[:, 0] = scores[:, 0]
+            np.subtract(running[:, :-1], ending, out=running[:, :-1])
+            np.maximum(scores[:, 1:], running[:, :-1], out=h[:, 1:])
 
-    def _run(self) -> None:
-        """Fill the cells, diagonal by diagonal."""
-        opened = np.empty((self._rows + 1, self._pairs), np.float32)
-        longer = np.empty((self._rows, self._pairs), np.float32)
-        for d, paired in enumerate(self._paired):
-            h, e, f = self._h[d + 2, 1:], self._e[d + 2, 1:], self._f[d + 2, 1:]
-            np.subtract(self._h[d + 1], self._open, out=opened)
-            np.subtract(self._e[d + 1, 1:], self._extend, out=longer)
-            np.maximum(opened[1:], longer, out=e)
-            np.subtract(self._f[d + 1, :-1], self._extend, out=longer)
-            np.maximum(opened[:-1], longer, out=f)
-            np.add(self._h[d, :-1], paired, out=paired)
-            np.maximum(paired, e, out=h)
-            np.maximum(h, f, out=h)
-            np.maximum(h, np.float32(0.0), out=h)
-
-    def best(self) -> tuple[FloatArray, Places, Places]:
-        """Return the best score of each pair, its row and its column; 0 where none is above 0."""
-        by_diagonal = self._paired.max(axis=1)  # (diagonals, pairs)
-        diagonals = by_diagonal.argmax(axis=0)
-        pairs = np.arange(self._pairs)
-        rows = self._paired[diagonals, :, pairs].argmax(axis=1)
-        return np.maximum(by_diagonal[diagonals, pairs], np.float32(0.0)), rows, diagonals - rows
+    def best(self, pair: int) -> Place:
+        """Return where the best alignment of a pair ends."""
+        of_rows = self._h[:, pair].max(axis=1)
+        row = int(of_rows.argmax())
+        return Place(row, int(self._h[row, pair].argmax()), int(of_rows[row]))
 
     def bottom(self) -> Border:
-        """Return H and F of the last row of a single pair."""
-        last = slice(self._rows + 1, self._rows + 1 + self._columns)
-        return self._h[last, -1, 0].copy(), self._f[last, -1, 0].copy()
+        """Return the border of the rows below."""
+        return Border(self._h[-1, :, 1:].copy(), self._f.copy())
 
-    def traced(self, scores: FloatArray, rows: Places, columns: Places) -> list[IntArray]:
-        """Walk back from the best cells of all pairs at once; return their alignments."""
-        row, diagonal = rows.copy(), rows + columns
-        state = np.zeros(self._pairs, dtype=np.int8)
-        going = np.flatnonzero(scores > 0)
-        steps = [np.zeros((0, 3), dtype=np.int64)]
-        while len(going):
-            i, d = row[going], diagonal[going]
-            now = self._states(d, i, going, state[going])
-            ended = now < 0
-            pairing = now == _H
-            steps.append(np.stack([going, i, d - i], axis=1)[pairing])
-            row[going] = i - (now != _E)
-            diagonal[going] = d - 1 - pairing
-            state[going] = self._before(d, i, going, now)
-            going = going[~ended & (row[going] >= 0) & (diagonal[going] >= row[going])]
-        found = np.concatenate(steps)
-        found = found[np.lexsort((found[:, 1], found[:, 0]))]
-        cuts = np.searchsorted(found[:, 0], np.arange(1, self._pairs))
-        return [part.astype(np.int32) for part in np.split(found[:, 1:], cuts)]
+    def walk(self, pair: int, at: Place, found: list[IntArray]) -> Place | None:
+        """Walk back from ``at``, appending runs of pairs, each from its end.
 
-    def walked(self, start: int, at: tuple[int, int, int], pairs: list[tuple[int, int]]) -> tuple[int, int, int] | None:
-        """Walk back from ``at`` (row, column, state) through a band that begins with row ``start``.
-
-        Appends the pairs on the way; returns where to go on in the rows above, or None at the beginning of the alignment.
+        Returns where to go on above these rows, with ``row`` 0, or None at the beginning of the alignment.
         """
-        row, column, state = at
-        pair = np.zeros(1, dtype=np.int64)
-        while row >= start and column >= 0:
-            d, i = np.array([row - start + column]), np.array([row - start])
-            (now,) = self._states(d, i, pair, np.array([state], dtype=np.int8))
-            if now < 0:
-                return None
-            if now == _H:
-                pairs.append((row, column))
-            (state,) = self._before(d, i, pair, np.array([now], dtype=np.int8))
-            row, column = row - (now != _E), column - (now != _F)
-        return (int(row), int(column), int(state)) if row >= 0 and column >= 0 else None
+        h, similar = self._h[:, pair], self._similar[:, pair]
+        row, column, score, gap = at
+        while score > 0 and column > 0:
+            if not gap:
+                run = _run_of_pairs(h, similar, row, column)
+                if run:
+                    steps = np.arange(1, run + 1, dtype=np.int32)
+                    found.append(np.stack([row - steps, column - steps], axis=1))
+                    row, column = row - run, column - run
+                    score = int(h[row, column])
+                if score <= 0 or column == 0:
+                    return None
+                if row == 0:
+                    return Place(0, column, score)
+                left = h[row, column - 1 :: -1]
+                length = self._length_of_gap(left, score, 0)
+                if length:
+                    column -= length
+                    score = int(h[row, column])
+                    continue
+            if row == 0:
+                return Place(0, column, score, gap)
+            above = h[row - 1 :: -1, column]
+            length = self._length_of_gap(above, score, gap)
+            if not length:
+                return Place(0, column, score, gap + row)
+            row, gap = row - length, 0
+            score = int(h[row, column])
+            if row == 0:
+                return Place(0, column, score) if score > 0 else None
+        return None
 
-    def _states(self, d: Places, i: Places, p: Places, state: States) -> States:
-        """Return where paths that come to these cells stand: H where the residues pair up, E, F, or -1 at their end."""
-        here = self._cell(d + 2, i + 1, p)
-        h = self._h.reshape(-1).take(here)
-        paired = self._paired.reshape(-1).take((d * self._rows + i) * self._pairs + p)
-        found = np.where(h == paired, _H, np.where(h == self._e.reshape(-1).take(here), _E, _F))
-        found[h <= 0] = -1
-        return np.where(state == _H, found, state).astype(np.int8)
-
-    def _before(self, d: Places, i: Places, p: Places, state: States) -> States:
-        """Return the state with which the paths go on at the cell before."""
-        going_on = np.zeros(len(state), dtype=np.int8)
-        for gap, scores, row in ((_E, self._e, i + 1), (_F, self._f, i)):
-            if not (state == gap).any():
-                continue
-            cell = self._cell(d + 1, row, p)
-            more = scores.reshape(-1).take(cell) - self._extend > self._h.reshape(-1).take(cell) - self._open
-            going_on[(state == gap) & more] = gap
-        return going_on
-
-    def _cell(self, d: Places, i: Places, p: Places) -> Places:
-        """Return the place of cells in the flat arrays, a name for which is quicker to look up than three."""
-        return (d * (self._rows + 1) + i) * self._pairs + p
+    def _length_of_gap(self, before: Units, score: int, gap: int) -> int:
+        """Return how many cells back the gap that ends with ``score``, ``gap`` cells long up to here, began; 0 for none."""
+        cost = self._open + self._extend * (gap + np.arange(len(before), dtype=np.int64))
+        began = np.flatnonzero(before - cost == score)
+        return int(began[0]) + 1 if len(began) else 0
 
 
-def _skewed(matrices: Sequence[FloatArray], rows: int, columns: int) -> FloatArray:
-    """Return the matrices by anti-diagonals, ``shape=(rows + columns - 1, rows, pairs)``."""
-    padded = np.full((len(matrices), rows, rows + columns), _NEVER, dtype=np.float32)
-    for cells, matrix in zip(padded, matrices, strict=True):
-        cells[: matrix.shape[0], : matrix.shape[1]] = matrix
-    wide = rows + columns - 1  # read in rows one shorter, row i begins i places further to the right
-    flat = padded.reshape(len(matrices), -1)[:, : rows * wide].reshape(len(matrices), rows, wide)
-    return np.ascontiguousarray(flat.transpose(2, 1, 0))
+def _run_of_pairs(h: Units, similar: Units, row: int, column: int) -> int:
+    """Return how many pairs in a row lead to a cell of ``h``."""
+    steps = np.arange(min(row, column) + 1)
+    scores = h[row - steps, column - steps].astype(np.int64)
+    pairing = (scores[:-1] == scores[1:] + similar[row - 1 - steps[:-1], column - 1 - steps[:-1]]) & (scores[:-1] > 0)
+    return len(pairing) if pairing.all() else int(pairing.argmin())

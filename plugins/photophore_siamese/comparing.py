@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,17 @@ class Represented:
 
     def __len__(self) -> int:
         return len(self.residues)
+
+
+class Judgement(NamedTuple):
+    """What a model says of two aligned proteins: TM-scores, normalised by the first and by the second, and lDDT of each pair.
+
+    All are 0 to 1; ``lddt`` of ``shape=(aligned,), dtype=float32``.
+    """
+
+    tm_score: float
+    tm_score_other: float
+    lddt: FloatArray
 
 
 class StructureModel(Protocol):
@@ -72,14 +83,11 @@ class StructureModel(Protocol):
         Above 0 where they belong together; each entry depends on its two residues alone.
         """
 
-    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
-        """Return the predicted TM-score of two proteins, 0 to 1, normalised by the length of ``one``.
+    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+        """Return the predicted TM-scores of two proteins and the lDDT of each pair of aligned residues.
 
-        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account.
+        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account for the TM-score.
         """
-
-    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return the predicted lDDT of each pair of aligned residues, 0 to 1, ``shape=(aligned,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +139,7 @@ def match_of(
     model: StructureModel, one: Represented, other: Represented, pairs: IntArray, score: float = 0.0
 ) -> StructuralMatch:
     """Return what ``model`` says of two proteins along an alignment that is given."""
-    return StructuralMatch(
-        pairs=pairs,
-        tm_score=model.tm_score(one, other, pairs),
-        tm_score_other=model.tm_score(other, one, pairs[:, ::-1]),
-        lddt=model.lddt(one.residues, other.residues, pairs),
-        similarity=score,
-    )
+    return StructuralMatch(pairs, *model.judge(one, other, pairs), similarity=score)
 
 
 def align_residues(

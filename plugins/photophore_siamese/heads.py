@@ -7,12 +7,13 @@ The last two are small networks over what an alignment shows, fitted on folds th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from photophore_siamese.aligning import Gaps
-from photophore_siamese.comparing import Represented
+from photophore_siamese.comparing import Judgement, Represented
 from photophore_siamese.shape import SiameseShape
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,6 +29,31 @@ HEAD_TENSORS = {
     *(f"{head}.{layer}.{part}" for head in ("tm", "lddt") for layer in range(LAYERS) for part in ("weight", "bias")),
     *(f"{head}.{part}" for head in ("tm", "lddt") for part in ("middle", "spread")),
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What the rows of two proteins tell along an alignment.
+
+    Parameters
+    ----------
+    sizes
+        Residues of both.
+    cosine
+        Of their vectors.
+    similar, logits, unbroken
+        ``shape=(aligned,), dtype=float32``: of each pair its similarity, what the rows say of its lDDT, and 1 where the pair
+        before is the neighbour on both sides.
+    span
+        Residues of both from the first to the last aligned one.
+    """
+
+    sizes: tuple[int, int]
+    cosine: float
+    similar: FloatArray
+    logits: FloatArray
+    unbroken: FloatArray
+    span: tuple[int, int]
 
 
 class Heads:
@@ -60,57 +86,28 @@ class Heads:
         result -= other[:, -1] + np.float32(self._shift)
         return result
 
-    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
-        """Return the predicted TM-score normalised by the length of ``one``; 0 where nothing is aligned."""
+    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+        """Return TM-scores and lDDT along the alignment ``pairs``; 0 where nothing is aligned."""
         if not len(pairs):
-            return 0.0
-        features = self.tm_features(one, other, pairs)
-        return float(_squashed(self._head("tm", features[None]))[0])
+            return Judgement(0.0, 0.0, np.zeros(0, dtype=np.float32))
+        told = self.along(one, other, pairs)
+        lddt = self.lddt(told)
+        first, second = _squashed(self._head("tm", tm_features(told, lddt))).tolist()
+        return Judgement(first, second, lddt)
 
-    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return the predicted lDDT of each pair of aligned residues."""
-        if not len(pairs):
-            return np.zeros(0, dtype=np.float32)
-        return _squashed(self._head("lddt", self.lddt_features(one, other, pairs)))
-
-    def tm_features(self, one: Represented, other: Represented, pairs: IntArray) -> FloatArray:
-        """Return what the TM-score is predicted from, ``shape=(features,), dtype=float32``."""
+    def along(self, one: Represented, other: Represented, pairs: IntArray) -> Along:
+        """Return what the rows of two proteins tell along an alignment that is not empty."""
         similar = self._pair_similarity(one.residues, other.residues, pairs)
-        raw = _squashed(self._pair_logits(one.residues, other.residues, pairs))
-        size1, size2, aligned = len(one), len(other), len(pairs)
-        shorter = min(size1, size2)
-        return np.array(
-            [
-                float(one.vector @ other.vector),
-                np.log(size1),
-                np.log(size2),
-                aligned / size1,
-                aligned / size2,
-                similar.sum() / size1,
-                similar.sum() / shorter,
-                np.sqrt(max(float(similar.sum()), 0.0)),
-                similar.mean(),
-                raw.sum() / size1,
-                raw.mean(),
-                np.count_nonzero(similar > 0) / shorter,
-            ],
-            dtype=np.float32,
-        )
-
-    def lddt_features(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return what the lDDT of each pair is predicted from, ``shape=(aligned, features), dtype=float32``."""
-        similar = self._pair_similarity(one, other, pairs)
-        logits = self._pair_logits(one, other, pairs)
-        columns = [similar, logits]
-        for span in SPANS:
-            columns += [_smoothed(similar, span), _smoothed(logits, span)]
+        logits = self._pair_logits(one.residues, other.residues, pairs)
         steps = np.diff(pairs, axis=0, prepend=pairs[:1] - 1) == 1
-        unbroken = steps.all(axis=1).astype(np.float32)  # 1 where the pair before is the neighbour on both sides
-        columns += [_smoothed(unbroken, SPANS[1])]
-        shorter = min(len(one), len(other))
-        whole = [np.log(len(one)), np.log(len(other)), len(pairs) / shorter, similar.sum() / shorter, logits.mean()]
-        columns += [np.full(len(pairs), value) for value in whole]
-        return np.stack(columns, axis=1).astype(np.float32)
+        unbroken = steps.all(axis=1).astype(np.float32)
+        span = pairs[-1] - pairs[0] + 1
+        cosine = float(one.vector @ other.vector)
+        return Along((len(one), len(other)), cosine, similar, logits, unbroken, (int(span[0]), int(span[1])))
+
+    def lddt(self, told: Along) -> FloatArray:
+        """Return the predicted lDDT of each pair of aligned residues."""
+        return _squashed(self._head("lddt", lddt_features(told)))
 
     def _pair_similarity(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
         """Return the similarity of each aligned pair."""
@@ -132,6 +129,54 @@ class Heads:
         x = (features - t[f"{name}.middle"]) / t[f"{name}.spread"]
         x = np.tanh(x @ t[f"{name}.0.weight"].T + t[f"{name}.0.bias"])
         return np.asarray((x @ t[f"{name}.1.weight"].T + t[f"{name}.1.bias"])[:, 0], dtype=np.float32)
+
+
+def lddt_features(told: Along) -> FloatArray:
+    """Return what the lDDT of each pair is predicted from, ``shape=(aligned, features), dtype=float32``."""
+    columns = [told.similar, told.logits]
+    for span in SPANS:
+        columns += [_smoothed(told.similar, span), _smoothed(told.logits, span)]
+    columns += [_smoothed(told.unbroken, SPANS[1])]  # the neighbourhood is in one piece
+    aligned, (shorter, longer) = len(told.similar), sorted(told.sizes)
+    whole = [np.log(shorter), np.log(longer), aligned / shorter, told.similar.sum() / shorter, told.logits.mean()]
+    columns += [np.full(aligned, value) for value in whole]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def tm_features(told: Along, lddt: FloatArray) -> FloatArray:
+    """Return what both TM-scores are predicted from, normalised by the first and by the second protein.
+
+    ``shape=(2, features), dtype=float32``; ``lddt`` is the predicted one along the alignment.
+    """
+    aligned, total = len(lddt), float(told.similar.sum())
+    shorter = min(told.sizes)
+    both = [
+        told.cosine,
+        total / shorter,
+        np.sqrt(max(total, 0.0)),
+        total / aligned,
+        float(told.logits.mean()),
+        float(lddt.mean()),
+        float(lddt.std()),
+        np.count_nonzero(told.similar > 0) / shorter,
+        float(told.unbroken.mean()),
+        *np.quantile(told.similar, (0.1, 0.5)).tolist(),
+    ]
+    rows = []
+    for mine in (0, 1):
+        size, theirs = told.sizes[mine], told.sizes[1 - mine]
+        own = [
+            np.log(size),
+            np.log(theirs),
+            aligned / size,
+            aligned / theirs,
+            total / size,
+            float(lddt.sum()) / size,
+            np.count_nonzero(lddt > 0.6) / size,
+            told.span[mine] / size,
+        ]
+        rows.append([*both, *own])
+    return np.array(rows, dtype=np.float32)
 
 
 def _squashed(logits: FloatArray) -> FloatArray:

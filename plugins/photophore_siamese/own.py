@@ -21,7 +21,7 @@ from photophore_near.packing import MULTIPLE, run_rows
 from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_near.upstream import tensor_digest
 from photophore_siamese.aligning import Gaps
-from photophore_siamese.comparing import Represented
+from photophore_siamese.comparing import Judgement, Represented
 from photophore_siamese.heads import HEAD_TENSORS, Heads
 from photophore_siamese.shape import FORMAT, GATE_FLOOR, SiameseShape, shape_of
 
@@ -92,29 +92,24 @@ class OwnModel:
 
     def pool(self, residues: FloatArray, stretches: Sequence[tuple[int, int]]) -> FloatArray:
         """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``."""
-        starts = np.array([start for start, _ in stretches], dtype=np.int64)
-        stops = np.array([stop for _, stop in stretches], dtype=np.int64)
         sums = np.zeros((len(stretches), self.shape.hidden))
         gates = np.zeros((len(stretches), self.shape.heads))
         for begin in range(0, len(residues), _POOLED_AT_ONCE):
             part = residues[begin : begin + _POOLED_AT_ONCE, : self.shape.width]
             open_gates, channels = self._gated(part)
-            first, last = (np.clip(edge - begin, 0, len(part)) for edge in (starts, stops))
-            sums += _between(channels, first, last)
-            gates += _between(open_gates, first, last)
+            edges = np.clip(np.array(stretches, dtype=np.int64) - begin, 0, len(part))
+            for number, (first, last) in enumerate(edges.tolist()):
+                sums[number] += channels[first:last].sum(axis=0, dtype=np.float64)
+                gates[number] += open_gates[first:last].sum(axis=0, dtype=np.float64)
         return self._vectors(sums.astype(np.float32), gates.astype(np.float32))
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""
         return self._heads.similarity(one, other)
 
-    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
-        """Return the predicted TM-score of two proteins along an alignment, normalised by the length of ``one``."""
-        return self._heads.tm_score(one, other, pairs)
-
-    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return the predicted lDDT of each pair of aligned residues, 0 to 1, ``shape=(aligned,)``."""
-        return self._heads.lddt(one, other, pairs)
+    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+        """Return TM-scores and the lDDT of each pair of aligned residues."""
+        return self._heads.judge(one, other, pairs)
 
     def _run(self, rows: npt.NDArray[np.uint8]) -> FloatArray:
         """Map tokens ``(rows, length)`` to rows of residues ``(rows, length, width)``."""
@@ -155,13 +150,6 @@ def _next_part(order: list[int], sequences: Sequence[str]) -> list[int]:
         room -= len(sequences[order[0]])
         part.append(order.pop(0))
     return part
-
-
-def _between(values: FloatArray, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return sums of the rows ``first`` to ``last`` of ``values (n, channels)``."""
-    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
-    result: npt.NDArray[np.float64] = running[last] - running[first]
-    return result
 
 
 def _product(x: FloatArray, weight: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from photophore_plm.config import Prott5Config
 from photophore_plm.prott5 import ProtT5, open_prott5
 from photophore_plm.windows import windows
 from photophore_siamese.aligning import Gaps
-from photophore_siamese.comparing import FloatArray, IntArray, Represented
+from photophore_siamese.comparing import FloatArray, IntArray, Judgement, Represented
 from photophore_siamese.config import SiameseConfig
 
 Tensors = Mapping[str, torch.Tensor]
@@ -122,14 +122,11 @@ class UpstreamModel:
         """Return the predicted lDDT of each pair of residues, above or below `NEUTRAL_LDDT`."""
         return np.asarray(_unit(one) @ _unit(other).T - np.float32(NEUTRAL_LDDT))
 
-    def tm_score(self, one: Represented, other: Represented, pairs: IntArray) -> float:
-        """Return the cosine of the two vectors, whatever the lengths and the alignment."""
-        del pairs
-        return float(one.vector @ other.vector)
-
-    def lddt(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return the cosine of the vectors of each pair of residues."""
-        return np.asarray((_unit(one[pairs[:, 0]]) * _unit(other[pairs[:, 1]])).sum(axis=1))
+    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+        """Return the cosine of the two vectors, whatever lengths and alignment are, and of the vectors of each pair."""
+        lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
+        cosine = float(one.vector @ other.vector)
+        return Judgement(cosine, cosine, np.asarray(lddt))
 
 
 def _unit(rows: FloatArray) -> npt.NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photophore_siamese.aligning import Gaps
+from photophore_siamese.comparing import Judgement
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWYBJZXUO"
 
@@ -27,8 +28,6 @@ class LetterModel:
     def similarity(self, one, other):
         return 2 * (one @ other.T) - 1
 
-    def lddt(self, one, other, pairs):
-        return (one[pairs[:, 0]] * other[pairs[:, 1]]).sum(axis=1)
-
-    def tm_score(self, one, other, pairs):
-        return float(self.lddt(one.residues, other.residues, pairs).sum() / len(one))
+    def judge(self, one, other, pairs):
+        lddt = (one.residues[pairs[:, 0]] * other.residues[pairs[:, 1]]).sum(axis=1)
+        return Judgement(float(lddt.sum() / len(one)), float(lddt.sum() / len(other)), lddt)

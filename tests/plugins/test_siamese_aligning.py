@@ -21,7 +21,7 @@ def slow(similarity, gaps):
             f[i, j] = max(h[i - 1, j] - gaps.open, f[i - 1, j] - gaps.extend)
             h[i, j] = max(0.0, h[i - 1, j - 1] + similarity[i - 1, j - 1], e[i, j], f[i, j])
     best = h.max()
-    i, j = min(np.argwhere(h == best).tolist(), key=lambda cell: (sum(cell), cell[0]))
+    i, j = np.argwhere(h == best)[0].tolist()
     pairs, state = [], "h"
     while best > 0 and i > 0 and j > 0 and (state != "h" or h[i, j] > 0):
         if state == "h" and h[i, j] == h[i - 1, j - 1] + similarity[i - 1, j - 1]:

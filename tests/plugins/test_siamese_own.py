@@ -23,6 +23,7 @@ from photophore_near.residues import PAD_TOKEN, distributions, tokens
 from photophore_siamese import own
 from photophore_siamese.comparing import Represented, compare, represented
 from photophore_siamese.config import SiameseConfig
+from photophore_siamese.heads import tm_features
 from photophore_siamese.model import SiameseNetwork, load_network, save_network
 from photophore_siamese.shape import FORMAT, SiameseShape
 
@@ -134,27 +135,32 @@ def test_similarity_is_how_much_more_alike_than_by_chance(model, proteins):
 
 
 def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
-    one, other = rows_of(model, proteins[0][:20], proteins[1][:30])
+    one, other = represented(model, [proteins[0][:20], proteins[1][:30]])
     pairs = np.array([[0, 2], [1, 3], [5, 9]], dtype=np.int32)
     with torch.no_grad():
-        rows = [torch.from_numpy(r[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
+        rows = [torch.from_numpy(r.residues[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
         expected = torch.logit(network.pair_lddt(*rows)).numpy()
-    found = model._heads.lddt_features(one, other, pairs)
-    assert np.abs(found[:, 1] - expected).max() < 1e-4
-    lddt = model.lddt(one, other, pairs)
+    assert np.abs(model._heads.along(one, other, pairs).logits - expected).max() < 1e-4
+    lddt = model.judge(one, other, pairs).lddt
     assert lddt.shape == (3,)
     assert ((lddt > 0) & (lddt < 1)).all()
-    assert model.lddt(one, other, pairs[:0]).shape == (0,)
 
 
-def test_tm_score_is_normalised_by_the_first(model, proteins):
+def test_tm_scores_are_normalised_by_either(model, proteins):
     one, other = represented(model, [proteins[0][:40], proteins[1]])
     pairs = np.stack([np.arange(30), np.arange(30)], axis=1).astype(np.int32)
-    features = model._heads.tm_features(one, other, pairs)
-    assert features[1:5] == pytest.approx([np.log(40), np.log(len(proteins[1])), 30 / 40, 30 / len(proteins[1])])
-    assert 0 < model.tm_score(one, other, pairs) < 1
-    assert model.tm_score(one, other, pairs) != model.tm_score(other, one, pairs)
-    assert model.tm_score(one, other, pairs[:0]) == 0.0
+    told = model._heads.along(one, other, pairs)
+    features = tm_features(told, model._heads.lddt(told))
+    shares = [30 / 40, 30 / len(proteins[1])]
+    assert features[0, -8:-4] == pytest.approx([np.log(40), np.log(len(proteins[1])), *shares])
+    assert features[1, -8:-4] == pytest.approx([np.log(len(proteins[1])), np.log(40), *shares[::-1]])
+    found = model.judge(one, other, pairs)
+    assert 0 < found.tm_score < 1
+    assert found.tm_score != found.tm_score_other
+    turned = model.judge(other, one, np.ascontiguousarray(pairs[:, ::-1]))
+    assert (turned.tm_score, turned.tm_score_other) == pytest.approx((found.tm_score_other, found.tm_score))
+    nothing = model.judge(one, other, pairs[:0])
+    assert (nothing.tm_score, nothing.tm_score_other, nothing.lddt.shape) == (0.0, 0.0, (0,))
 
 
 def test_nothing_to_represent(model):

@@ -22,7 +22,7 @@ from photophore_near.packing import MULTIPLE
 from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_siamese.aligning import align_many
 from photophore_siamese.comparing import Represented
-from photophore_siamese.heads import Heads
+from photophore_siamese.heads import Heads, lddt_features, tm_features
 from photophore_siamese.model import SiameseNetwork
 from photophore_siamese.training.material import ChainPair
 from photophore_siamese.truth.cache import TruthTable
@@ -47,13 +47,13 @@ _HIDDEN = 24
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Two aligned proteins, their TM-score normalised by the first, and how much it counts."""
+    """Two aligned proteins, their TM-scores normalised by either, and how much each counts."""
 
     one: Represented
     other: Represented
     pairs: IntArray
-    tm: float
-    weight: float = 1.0
+    tm: tuple[float, float]
+    weights: tuple[float, float] = (1.0, 1.0)
 
 
 class Fitter:
@@ -128,7 +128,7 @@ class Fitter:
                 (ours, aligned_lddt(domains.trace(one)[ours[:, 0]], domains.trace(other)[ours[:, 1]])),
             ):
                 if len(pairs):
-                    features.append(heads.lddt_features(seen[one].residues, seen[other].residues, pairs)[::3])
+                    features.append(lddt_features(heads.along(seen[one], seen[other], pairs))[::3])
                     wanted.append(np.asarray(lddt[::3], dtype=np.float32))
         rows, targets = np.concatenate(features), np.concatenate(wanted)
         self.tensors |= fit_head("lddt", rows, targets, np.ones(len(rows), dtype=np.float32))
@@ -137,9 +137,10 @@ class Fitter:
         """Fit the TM head."""
         heads = self.heads
         usable = [example for example in examples if len(example.pairs)]
-        rows = np.stack([heads.tm_features(example.one, example.other, example.pairs) for example in usable])
-        targets = np.array([example.tm for example in usable], dtype=np.float32)
-        weights = np.array([example.weight for example in usable], dtype=np.float32)
+        told = [heads.along(example.one, example.other, example.pairs) for example in usable]
+        rows = np.concatenate([tm_features(each, heads.lddt(each)) for each in told])
+        targets = np.array([example.tm for example in usable], dtype=np.float32).ravel()
+        weights = np.array([example.weights for example in usable], dtype=np.float32).ravel()
         self.tensors |= fit_head("tm", rows, targets, weights)
 
     def _rows(self, sequence: str) -> FloatArray:
@@ -166,28 +167,19 @@ def fit_heads(
     seen = dict(zip(wanted, fitter.represent([domains.sequences[number] for number in wanted]), strict=True))
     aligned = fitter.align(truth.pairs, seen)
     fitter.fit_lddt(domains, seen, truth, aligned)
-    examples = []
-    for column in (0, 1):
-        weights = spread_weights(truth.tm[:, column])
-        for (one, other), pairs, tm, weight in zip(truth.pairs, aligned, truth.tm[:, column], weights, strict=True):
-            sides = (seen[int(one)], seen[int(other)])
-            examples.append(_example(sides, pairs, column, float(tm), float(weight)))
+    weights = np.stack([spread_weights(truth.tm[:, column]) for column in (0, 1)], axis=1)
+    examples = [
+        Example(seen[int(one)], seen[int(other)], pairs, tuple(tm), tuple(weight))
+        for (one, other), pairs, tm, weight in zip(truth.pairs, aligned, truth.tm, weights, strict=True)
+    ]
     texts = list(dict.fromkeys(sequence for pair in chains for sequence in pair.sequences))
     whole = dict(zip(range(len(texts)), fitter.represent(texts), strict=True))
     places = {text: place for place, text in enumerate(texts)}
     numbers = np.array([[places[text] for text in pair.sequences] for pair in chains], dtype=np.int32).reshape(-1, 2)
     for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, whole), chains, strict=True):
-        for column, tm in enumerate(pair.tm):
-            examples.append(_example((whole[int(one)], whole[int(other)]), pairs, column, tm, 1.0))
+        examples.append(Example(whole[int(one)], whole[int(other)], pairs, pair.tm))
     fitter.fit_tm(examples)
     return fitter.tensors
-
-
-def _example(sides: tuple[Represented, Represented], pairs: IntArray, column: int, tm: float, weight: float) -> Example:
-    """Return the example of a TM-score that is normalised by the first or by the second of both ``sides``."""
-    if column == 0:
-        return Example(*sides, pairs, tm, weight)
-    return Example(sides[1], sides[0], np.ascontiguousarray(pairs[:, ::-1]), tm, weight)
 
 
 def recovered(aligned: Sequence[IntArray], truth: TruthTable, numbers: npt.NDArray[np.int64]) -> float:
