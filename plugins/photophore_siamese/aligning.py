@@ -169,8 +169,10 @@ def _in_units(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]]
         dtype = np.int16 if min(most, _MOST) * min(rows, columns) + UNITS * columns < _SHORT else np.int32
     units: Units = np.full((rows, len(matrices), columns), -_MOST, dtype=dtype)
     for pair, matrix in enumerate(matrices):
-        rounded = np.rint(np.clip(matrix * np.float32(UNITS), -_MOST, _MOST))
-        units[: matrix.shape[0], pair, : matrix.shape[1]] = rounded
+        scaled = matrix * np.float32(UNITS)
+        if scaled.min(initial=0.0) < -_MOST or scaled.max(initial=0.0) > _MOST:
+            np.clip(scaled, -_MOST, _MOST, out=scaled)
+        units[: matrix.shape[0], pair, : matrix.shape[1]] = np.rint(scaled, out=scaled)
     return units
 
 

@@ -126,7 +126,7 @@ class SiameseAnnotator:
         model = self._encoder.model
         with one_blas_thread():
             domains = self._represented(model, {each.target for each in wanted})
-            for each in place(model, wanted, domains, proteins):
+            for each in place(model, wanted, domains, proteins, judged=self._config.shown):
                 found.setdefault(each.protein, []).append(each)
         return found
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from photophore.types import Candidates
 from photophore_siamese.comparing import (
     FloatArray,
+    IntArray,
     Represented,
     StructuralMatch,
     StructureModel,
     align_residues,
-    match_of,
     stretch_of,
 )
 from photophore_siamese.config import SiameseAnnotatorConfig
@@ -35,6 +36,34 @@ class Wanted:
     target: int
     start: int
     stop: int
+
+
+class Stretch(Protocol):
+    """A domain on a stretch of a protein."""
+
+    @property
+    def target(self) -> int:
+        """Index of the domain."""
+
+    @property
+    def start(self) -> int:
+        """First residue."""
+
+    @property
+    def stop(self) -> int:
+        """The residue behind the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A domain aligned to a protein, from ``start`` to before ``stop``; ``pairs`` name residues of the *whole* protein."""
+
+    protein: int
+    target: int
+    start: int
+    stop: int
+    pairs: IntArray
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +131,49 @@ def place(
     wanted: Sequence[Wanted],
     domains: Mapping[int, Represented],
     proteins: Mapping[int, FloatArray],
+    *,
+    judged: int,
 ) -> list[Found]:
-    """Align each candidate and compare the domain with the stretch that it is aligned to, in the order of ``wanted``.
+    """Align all candidates, and compare the best ``judged`` domains of each place with the stretch that they are aligned to.
 
     ``domains`` by target, ``proteins`` (residue vectors) by row of the batch. Those that hardly align are left out.
     """
-    pairs = [(domains[each.target].residues, proteins[each.protein][each.start : each.stop]) for each in wanted]
-    found = []
-    for each, (aligned, score) in zip(wanted, align_residues(model, pairs), strict=True):
-        if len(aligned) < LEAST_ALIGNED:
-            continue
-        domain = domains[each.target]
-        on_protein = aligned + np.array([0, each.start], dtype=np.int32)
-        start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
-        stretch = stretch_of(model, proteins[each.protein], start, stop)
-        within = on_protein - np.array([0, start], dtype=np.int32)
-        match = match_of(model, domain, stretch, within, score)
-        found.append(
-            Found(
-                each.protein,
-                each.target,
-                start,
-                stop,
-                StructuralMatch(on_protein, match.tm_score, match.tm_score_other, match.lddt, score),
-                float(domain.vector @ stretch.vector),
-            )
-        )
-    return found
+    by_protein: dict[int, list[Aligned]] = {}
+    for each in _aligned(model, wanted, domains, proteins):
+        by_protein.setdefault(each.protein, []).append(each)
+    best = [
+        here[row]
+        for here in by_protein.values()
+        for rows in gather(here, [each.score for each in here])
+        for row in rows[:judged]
+    ]
+    return [_found(model, each, domains[each.target], proteins[each.protein]) for each in best]
 
 
-def gather(found: Sequence[Found], worth: Sequence[float]) -> list[list[int]]:
+def _aligned(
+    model: StructureModel,
+    wanted: Sequence[Wanted],
+    domains: Mapping[int, Represented],
+    proteins: Mapping[int, FloatArray],
+) -> Iterator[Aligned]:
+    sides = [(domains[each.target].residues, proteins[each.protein][each.start : each.stop]) for each in wanted]
+    for each, (pairs, score) in zip(wanted, align_residues(model, sides), strict=True):
+        if len(pairs) >= LEAST_ALIGNED:
+            on_protein = pairs + np.array([0, each.start], dtype=np.int32)
+            start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
+            yield Aligned(each.protein, each.target, start, stop, on_protein, score)
+
+
+def _found(model: StructureModel, aligned: Aligned, domain: Represented, protein: FloatArray) -> Found:
+    """Compare a domain with the stretch that it is aligned to."""
+    start, stop = aligned.start, aligned.stop
+    stretch = stretch_of(model, protein, start, stop)
+    judged = model.judge(domain, stretch, aligned.pairs - np.array([0, start], dtype=np.int32))
+    match = StructuralMatch(aligned.pairs, *judged, similarity=aligned.score)
+    return Found(aligned.protein, aligned.target, start, stop, match, float(domain.vector @ stretch.vector))
+
+
+def gather(found: Sequence[Stretch], worth: Sequence[float]) -> list[list[int]]:
     """Return which domains of one protein lie at one place, places and domains by falling ``worth``; ties by target."""
     places: list[list[int]] = []
     for row in sorted(range(len(found)), key=lambda row: (-worth[row], found[row].target, found[row].start)):
