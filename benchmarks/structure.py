@@ -28,7 +28,7 @@ from scipy.stats import spearmanr
 from structure_peers import Alignment, blosum_alignment, diamond_scores, phmmer_scores, read_scop, sensitivity
 
 from photophore.hookspecs import Runtime
-from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_of, represented
+from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_along, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.encoder import open_structure_model
 from photophore_siamese.training.material import read_chains
@@ -116,12 +116,15 @@ class Compared:
         """Return alignment, both TM-scores and lDDT by our model."""
         sides = [(self._seen[one], self._seen[other]) for one, other in pairs]
         aligned = align_residues(self._model, [(one.residues, other.residues) for one, other in sides])
-        matches = [match_of(self._model, *side, *found) for side, found in zip(sides, aligned, strict=True)]
-        return [Alignment(m.pairs, (m.tm_score, m.tm_score_other), 0.0, m.lddt) for m in matches]
+        judged = [self._model.judge(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)]
+        return [
+            Alignment(found, (m.tm_score, m.tm_score_other), 0.0, m.lddt)
+            for (found, _), m in zip(aligned, judged, strict=True)
+        ]
 
     def lddt_along(self, one: str, other: str, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Return the predicted lDDT along a given alignment."""
-        return match_of(self._model, self._seen[one], self._seen[other], pairs).lddt
+        return match_along(self._model, self._seen[one], self._seen[other], pairs).lddt
 
 
 def truth_of(args: argparse.Namespace, side: str) -> tuple[Domains, TruthTable]:
@@ -268,7 +271,7 @@ def reranked(
         part = wanted[start : start + 2000]
         aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
         for (i, j), found in zip(part, aligned, strict=True):
-            match = match_of(model, seen[i], seen[j], *found)
+            match = match_along(model, seen[i], seen[j], *found)
             scores[i, j] = scores[j, i] = (match.tm_score + match.tm_score_other) / 2
     return scores
 
@@ -292,7 +295,7 @@ def pair_speed(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
     for side, found in zip(sides, aligned, strict=True):
-        match_of(model, *side, *found)
+        match_along(model, *side, *found)
     timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
     start = time.perf_counter()
     for one, other in sides:

@@ -83,10 +83,11 @@ class StructureModel(Protocol):
         Above 0 where they belong together; each entry depends on its two residues alone.
         """
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
         """Return the predicted TM-scores of two proteins and the lDDT of each pair of aligned residues.
 
-        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account for the TM-score.
+        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account for the TM-score. One that
+        is ``given``, by structures or by numbering, is taken to be right, where the model's own may be wrong.
         """
 
 
@@ -132,14 +133,12 @@ def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
 def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:
     """Align two proteins and predict their TM-score and the lDDT along the alignment."""
     ((pairs, score),) = align_residues(model, [(one.residues, other.residues)])
-    return match_of(model, one, other, pairs, score)
-
-
-def match_of(
-    model: StructureModel, one: Represented, other: Represented, pairs: IntArray, score: float = 0.0
-) -> StructuralMatch:
-    """Return what ``model`` says of two proteins along an alignment that is given."""
     return StructuralMatch(pairs, *model.judge(one, other, pairs), similarity=score)
+
+
+def match_along(model: StructureModel, one: Represented, other: Represented, pairs: IntArray) -> StructuralMatch:
+    """Return what ``model`` says of two proteins along an alignment that is given."""
+    return StructuralMatch(pairs, *model.judge(one, other, pairs, given=True), similarity=0.0)
 
 
 def align_residues(

@@ -21,7 +21,7 @@ from photophore_siamese.comparing import (
     StructuralMatch,
     StructureModel,
     compare,
-    match_of,
+    match_along,
     whole_of,
 )
 from photophore_siamese.config import SiameseConfig
@@ -131,7 +131,7 @@ class SiameseComparer:
 
     def _match(self, one: Represented, other: Represented, *, by_position: bool) -> StructuralMatch:
         if by_position:
-            return match_of(self._model, one, other, np.repeat(np.arange(len(one), dtype=np.int32)[:, None], 2, axis=1))
+            return match_along(self._model, one, other, np.repeat(np.arange(len(one), dtype=np.int32)[:, None], 2, axis=1))
         return compare(self._model, one, other)
 
     def _represented(self, sequence: str) -> Represented:

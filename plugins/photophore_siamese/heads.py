@@ -21,13 +21,15 @@ IntArray = npt.NDArray[np.int32]
 
 #: Stretches of the alignment, to each side of a pair, over which what the pairs say is averaged.
 SPANS = (1, 3, 8)
+#: TM-scores; lDDT along our own alignments, which may be wrong; lDDT along alignments that are given.
+HEADS = ("tm", "lddt", "given")
 #: Layers of each head.
 LAYERS = 2
 
 HEAD_TENSORS = {
     "common.rows", "align.numbers", "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
-    *(f"{head}.{layer}.{part}" for head in ("tm", "lddt") for layer in range(LAYERS) for part in ("weight", "bias")),
-    *(f"{head}.{part}" for head in ("tm", "lddt") for part in ("middle", "spread")),
+    *(f"{head}.{layer}.{part}" for head in HEADS for layer in range(LAYERS) for part in ("weight", "bias")),
+    *(f"{head}.{part}" for head in HEADS for part in ("middle", "spread")),
 }  # fmt: skip
 
 
@@ -86,14 +88,14 @@ class Heads:
         result -= other[:, -1] + np.float32(self._shift)
         return result
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
-        """Return TM-scores and lDDT along the alignment ``pairs``; 0 where nothing is aligned."""
+    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
+        """Return TM-scores and lDDT along the alignment ``pairs``, our own or a ``given`` one; 0 where nothing is aligned."""
         if not len(pairs):
             return Judgement(0.0, 0.0, np.zeros(0, dtype=np.float32))
         told = self.along(one, other, pairs)
         lddt = self.lddt(told)
         first, second = _squashed(self._head("tm", tm_features(told, lddt))).tolist()
-        return Judgement(first, second, lddt)
+        return Judgement(first, second, self.lddt(told, given=True) if given else lddt)
 
     def along(self, one: Represented, other: Represented, pairs: IntArray) -> Along:
         """Return what the rows of two proteins tell along an alignment that is not empty."""
@@ -105,9 +107,9 @@ class Heads:
         cosine = float(one.vector @ other.vector)
         return Along((len(one), len(other)), cosine, similar, logits, unbroken, (int(span[0]), int(span[1])))
 
-    def lddt(self, told: Along) -> FloatArray:
-        """Return the predicted lDDT of each pair of aligned residues."""
-        return _squashed(self._head("lddt", lddt_features(told)))
+    def lddt(self, told: Along, *, given: bool = False) -> FloatArray:
+        """Return the predicted lDDT of each pair of aligned residues; a ``given`` alignment is taken to be right."""
+        return _squashed(self._head("given" if given else "lddt", lddt_features(told)))
 
     def _pair_similarity(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
         """Return the similarity of each aligned pair."""

@@ -107,9 +107,9 @@ class OwnModel:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""
         return self._heads.similarity(one, other)
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
-        """Return TM-scores and the lDDT of each pair of aligned residues."""
-        return self._heads.judge(one, other, pairs)
+    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
+        """Return TM-scores and the lDDT of each pair of aligned residues, along our own alignment or a ``given`` one."""
+        return self._heads.judge(one, other, pairs, given=given)
 
     def _run(self, rows: npt.NDArray[np.uint8]) -> FloatArray:
         """Map tokens ``(rows, length)`` to rows of residues ``(rows, length, width)``."""

@@ -122,8 +122,9 @@ class UpstreamModel:
         """Return the predicted lDDT of each pair of residues, above or below `NEUTRAL_LDDT`."""
         return np.asarray(_unit(one) @ _unit(other).T - np.float32(NEUTRAL_LDDT))
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray) -> Judgement:
+    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
         """Return the cosine of the two vectors, whatever lengths and alignment are, and of the vectors of each pair."""
+        del given
         lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
         cosine = float(one.vector @ other.vector)
         return Judgement(cosine, cosine, np.asarray(lddt))

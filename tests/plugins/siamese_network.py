@@ -49,7 +49,7 @@ def random_heads(network, seed=0):
         "common.rows": common / np.linalg.norm(common, axis=1, keepdims=True),
         "align.numbers": np.array([8.0, 0.2, 4.0, 0.5]),
     }
-    for head, features in (("tm", 19), ("lddt", 14)):
+    for head, features in (("tm", 19), ("lddt", 14), ("given", 14)):
         tensors |= {
             f"{head}.middle": np.zeros(features),
             f"{head}.spread": np.ones(features),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,10 @@ _TRIED_PAIRS = 120
 _AT_ONCE = 400
 #: Hidden units of a head.
 _HIDDEN = 24
+
+
+#: Pairs of residues, and the lDDT of each.
+LddtAlong = tuple[IntArray, npt.NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +123,23 @@ class Fitter:
     def fit_lddt(
         self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[IntArray]
     ) -> None:
-        """Fit the lDDT head along TM-align's alignments and along our own."""
-        heads, features, wanted = self.heads, [], []
-        for number, ours in enumerate(aligned):
-            one, other = (int(domain) for domain in truth.pairs[number])
-            theirs = truth.truth(number)
-            for pairs, lddt in (
-                (np.stack([theirs.first, theirs.second], axis=1).astype(np.int32), theirs.lddt),
-                (ours, aligned_lddt(domains.trace(one)[ours[:, 0]], domains.trace(other)[ours[:, 1]])),
-            ):
+        """Fit the lDDT heads: along our own alignments ``aligned``, and along TM-align's, which are given."""
+        heads = self.heads
+        sides = [(int(one), int(other)) for one, other in truth.pairs]
+        theirs = [truth.truth(number) for number in range(len(sides))]
+        given: list[LddtAlong] = [(np.stack([each.first, each.second], axis=1).astype(np.int32), each.lddt) for each in theirs]
+        own: list[LddtAlong] = [
+            (pairs, aligned_lddt(domains.trace(one)[pairs[:, 0]], domains.trace(other)[pairs[:, 1]]))
+            for (one, other), pairs in zip(sides, aligned, strict=True)
+        ]
+        for name, alignments in (("lddt", own), ("given", given)):
+            features, wanted = [], []
+            for (one, other), (pairs, lddt) in zip(sides, alignments, strict=True):
                 if len(pairs):
                     features.append(lddt_features(heads.along(seen[one], seen[other], pairs))[::3])
                     wanted.append(np.asarray(lddt[::3], dtype=np.float32))
-        rows, targets = np.concatenate(features), np.concatenate(wanted)
-        self.tensors |= fit_head("lddt", rows, targets, np.ones(len(rows), dtype=np.float32))
+            rows, targets = np.concatenate(features), np.concatenate(wanted)
+            self.tensors |= fit_head(name, rows, targets, np.ones(len(rows), dtype=np.float32))
 
     def fit_tm(self, examples: Sequence[Example]) -> None:
         """Fit the TM head."""

@@ -47,6 +47,8 @@ class LoopSettings:
         Longer proteins are left out.
     blur
         Up to this share of each residue is the background distribution instead.
+    masked
+        Up to this share of the residues of a protein is nothing but the background distribution.
     pairing, kin, tm, lddt, letters
         Weights of the losses.
     learning_rate, trunk_rate, weight_decay, warmup
@@ -66,6 +68,7 @@ class LoopSettings:
     elsewhere_share: float = 0.2
     max_residues: int = 400
     blur: float = 0.15
+    masked: float = 0.2
     pairing: float = 1.0
     kin: float = 0.3
     tm: float = 2.0
@@ -91,7 +94,7 @@ class LoopSettings:
             raise ValueError(f"pairs is {self.pairs}; a pair is told from others: give at least 2")
         if self.max_residues < 30:
             raise ValueError(f"max_residues is {self.max_residues}; give at least 30")
-        for name in ("homolog_share", "elsewhere_share", "blur", "average"):
+        for name in ("homolog_share", "elsewhere_share", "blur", "masked", "average"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
         for name in ("pairing", "kin", "tm", "lddt", "letters", "trunk_rate", "weight_decay", "warmup", "seed"):
@@ -191,9 +194,10 @@ class _Trainer:
             rate = scheduled_rate(self.step, peak=s.learning_rate, warmup=s.warmup, steps=s.steps)
             group["lr"] = rate * group["share"]
         values, counted = self.inputs(batch.tokens, batch.lengths)
-        if s.blur:
-            mixed = s.blur * torch.rand(len(values), 1, 1, device=values.device)
-            values = (1 - mixed) * values + mixed * counted[:, :, None] * self._background
+        mixed = s.blur * torch.rand(len(values), 1, 1, device=values.device)
+        hidden = torch.rand(*values.shape[:2], 1, device=values.device)
+        mixed = torch.where(hidden < s.masked * torch.rand_like(mixed), 1.0, mixed)
+        values = (1 - mixed) * values + mixed * counted[:, :, None] * self._background
         with torch.autocast(torch.device(s.device).type, torch.bfloat16, enabled=s.bfloat16):
             rows, vectors = self.network(values, counted)
         losses = self._losses(batch, rows, vectors)
