@@ -28,6 +28,10 @@ from scipy.stats import spearmanr
 from structure_peers import Alignment, blosum_alignment, diamond_scores, phmmer_scores, read_scop, sensitivity
 
 from photophore.hookspecs import Runtime
+from photophore.types import Embeddings, TargetTable
+from photophore_faiss.config import ListsConfig
+from photophore_faiss.lists import ListsIndex
+from photophore_near.diagonal import Diagonal, DiagonalConfig
 from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_along, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.encoder import open_structure_model
@@ -245,11 +249,13 @@ def homology(args: argparse.Namespace) -> None:
     model = open_model(args)
     seen = represented(model, sequences)
     vectors = np.stack([each.vector for each in seen])
-    cosine = vectors @ vectors.T
-    searched = {"siamese, vectors alone": cosine}
-    seconds = {"siamese, vectors alone": time.perf_counter() - started}
-    searched[f"siamese, the nearest {args.nearest} aligned"] = reranked(model, seen, cosine, args.nearest)
-    seconds[f"siamese, the nearest {args.nearest} aligned"] = time.perf_counter() - started
+    searched: dict[str, npt.NDArray[np.float32]] = {"siamese, vectors of proteins": vectors @ vectors.T}
+    seconds = {"siamese, vectors of proteins": time.perf_counter() - started}
+    candidates = by_residues(model, seen, args)
+    searched["siamese, vectors of residues"] = candidates
+    seconds["siamese, vectors of residues"] = time.perf_counter() - started
+    searched[f"siamese, the best {args.nearest} aligned"] = aligned_scores(model, seen, candidates)
+    seconds[f"siamese, the best {args.nearest} aligned"] = time.perf_counter() - started
     for name, scores in (("phmmer", phmmer_scores), ("DIAMOND --ultra-sensitive", diamond_scores)):
         started = time.perf_counter()
         searched[name] = scores(sequences, threads=args.threads)
@@ -260,19 +266,36 @@ def homology(args: argparse.Namespace) -> None:
         print(f"| {name} | {superfamily:.4f} | {fold:.4f} | {seconds[name]:.0f} |")
 
 
-def reranked(
-    model: StructureModel, seen: Sequence[Represented], cosine: npt.NDArray[np.float32], nearest: int
+def by_residues(
+    model: StructureModel, seen: Sequence[Represented], args: argparse.Namespace
 ) -> npt.NDArray[np.float32]:
-    """Return scores in which the ``nearest`` of each protein stand above all others, by predicted TM-score."""
-    scores = cosine - 10.0
-    order = np.argsort(-cosine, axis=1)[:, : nearest + 1]
-    wanted = sorted({(min(i, int(j)), max(i, int(j))) for i, row in enumerate(order) for j in row if i != j})
-    for start in range(0, len(wanted), 2000):
-        part = wanted[start : start + 2000]
+    """Return what the residues' neighbours say of each pair, by index and aggregator; minus infinity where nothing."""
+    runtime = Runtime(threads=args.threads)
+    names = tuple(map(str, range(len(seen))))
+    offsets = np.cumsum([0, *map(len, seen)], dtype=np.int64)
+    values = np.concatenate([model.matching(each.residues)[0] for each in seen])
+    vectors = Embeddings(names, values, offsets, "siamese-residues", model.digest)
+    index = ListsIndex(ListsConfig(keep=1.0, k=64, stride=1, nprobe=16), runtime)
+    index.build(vectors)
+    aggregator = Diagonal(DiagonalConfig(max_candidates=args.nearest), runtime)
+    found = aggregator.aggregate(index.search(vectors), TargetTable(names, offsets))
+    scores = np.full((len(seen), len(seen)), -np.inf, dtype=np.float32)
+    scores[np.repeat(np.arange(len(seen)), np.diff(found.offsets)), found.targets] = found.scores
+    return scores
+
+
+def aligned_scores(
+    model: StructureModel, seen: Sequence[Represented], candidates: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return the score of the alignment of each candidate, by residue of the shorter; minus infinity for the others."""
+    scores = np.full_like(candidates, -np.inf)
+    either = np.isfinite(candidates)
+    pairs = [(int(i), int(j)) for i, j in np.argwhere(either | either.T) if i < j]
+    for start in range(0, len(pairs), 2000):
+        part = pairs[start : start + 2000]
         aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
-        for (i, j), found in zip(part, aligned, strict=True):
-            match = match_along(model, seen[i], seen[j], *found)
-            scores[i, j] = scores[j, i] = (match.tm_score + match.tm_score_other) / 2
+        for (i, j), (_, score) in zip(part, aligned, strict=True):
+            scores[i, j] = scores[j, i] = score / min(len(seen[i]), len(seen[j]))
     return scores
 
 
@@ -294,8 +317,8 @@ def pair_speed(args: argparse.Namespace) -> None:
     sides = [(seen[one], seen[other]) for one, other in drawn]
     start = time.perf_counter()
     aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
-    for side, found in zip(sides, aligned, strict=True):
-        match_along(model, *side, *found)
+    for side, (found, _) in zip(sides, aligned, strict=True):
+        model.judge(*side, found)
     timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
     start = time.perf_counter()
     for one, other in sides:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 METHODS: Mapping[str, Mapping[str, str]] = {
     "near-hmmer": {"encoder": "near", "index": "ivf-lists", "aggregator": "diagonal", "annotator": "hmmer"},
     "hifinn": {"encoder": "hifinn", "index": "flat", "aggregator": "label-density", "annotator": "hifinn"},
-    "siamese": {"encoder": "siamese", "index": "flat", "aggregator": "top", "annotator": "siamese"},
+    "siamese": {"encoder": "siamese-residues", "index": "ivf-lists", "aggregator": "diagonal", "annotator": "siamese"},
 }
 
 #: Options that belong to a method: for its links, unless the user sets others or takes another link.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "hifinn": {"index": {"k": 20}},
-    "siamese": {"index": {"k": 10}},
+    "siamese": {"index": {"keep": 0.18, "stride": 2, "k": 32, "nprobe": 8}, "aggregator": {"max_candidates": 30}},
 }
 
 

@@ -66,10 +66,14 @@ class DiagonalConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """Best bin of each (protein, target): ``protein * targets + target`` rising, and its score."""
+    """Best bin of each (protein, target): ``protein * targets + target`` rising, its score, and where it lies.
+
+    ``offsets`` are the residues of the proteins at which the targets begin, if the bin's middle diagonal is that of the alignment.
+    """
 
     keys: Keys
     scores: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.int32]
 
 
 class Diagonal:
@@ -111,14 +115,15 @@ class Diagonal:
         return {name: column.astype(np.float32) for name, column in statistics.items()}
 
     def aggregate(self, neighbours: Neighbours, targets: TargetTable) -> Candidates:
-        """Return the targets whose score reaches the threshold, best first."""
+        """Return the targets whose score reaches the threshold, best first; evidence ``offset``: where on the protein they begin."""
         scored = self._score(neighbours, targets)
         target = scored.keys % max(len(targets), 1)
         scores = scored.scores.astype(np.float64)
         if "mean" in targets.statistics:
             scores = (scores - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
         kept = scores >= self._threshold(targets)
-        return rank(scored.keys[kept], scores[kept], neighbours.ids, targets, self.config.max_candidates)
+        evidence = {"offset": scored.offsets[kept]}
+        return rank(scored.keys[kept], scores[kept], neighbours.ids, targets, self.config.max_candidates, evidence)
 
     def _threshold(self, targets: TargetTable) -> float:
         """Return the lowest score of a candidate: as configured, or interpolated between calibrated shares."""
@@ -140,8 +145,12 @@ class Diagonal:
                 )
             )
         if not parts:
-            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32))
-        return _Scored(np.concatenate([part.keys for part in parts]), np.concatenate([part.scores for part in parts]))
+            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int32))
+        return _Scored(
+            np.concatenate([part.keys for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+        )
 
     def _above(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what each neighbour counts, ``shape=(searched, k)``: its lead over the k-th, plus the margin.
@@ -181,11 +190,14 @@ class Diagonal:
         neighbour_bin = np.flatnonzero(np.diff(bins) == 1)
         both = sums.copy()
         both[neighbour_bin] += sums[neighbour_bin + 1]  # bins of the two overlapping grids
-        pair, best = _best_of_runs(bins >> _BIN_BITS, both)
+        place = _best_of_runs(bins >> _BIN_BITS, both)
+        pair, best = bins[place] >> _BIN_BITS, both[place]
         keys = (pair >> _TARGET_BITS) + proteins.start
+        middle = ((bins[place] & ((1 << _BIN_BITS) - 1)) + 1) * half
         return _Scored(
             keys * len(targets) + (pair & ((1 << _TARGET_BITS) - 1)),
             (best / _WEIGHT_MAX).astype(np.float32),
+            (longest - middle).astype(np.int32),
         )
 
 
@@ -211,7 +223,11 @@ def _sum_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDAr
     return keys[first], np.add.reduceat(values, first) if len(first) else values
 
 
-def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64]]:
-    """Return the distinct ``keys`` (sorted on entry) and the largest value of each."""
+def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the place of the largest value, of equals the first, of each of the distinct ``keys`` (sorted on entry)."""
     first = runs(keys)
-    return keys[first], np.maximum.reduceat(values, first) if len(first) else values
+    if not len(first):
+        return np.zeros(0, dtype=np.int64)
+    counts = np.diff(np.append(first, len(keys)))
+    best = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, first), counts))
+    return np.asarray(best[runs(keys[best])])

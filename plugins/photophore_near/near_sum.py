@@ -81,8 +81,9 @@ def rank(
     ids: tuple[str, ...],
     targets: TargetTable,
     max_candidates: int,
+    evidence: Mapping[str, npt.NDArray[np.generic]] | None = None,
 ) -> Candidates:
-    """Order scored pairs, ``key = protein * targets + target``, into candidates: best first, ties by target."""
+    """Order scored pairs, ``key = protein * targets + target``, and what goes with them into candidates: best first, ties by target."""
     protein, target = np.divmod(keys, max(len(targets), 1))
     scores = sums.astype(np.float32)
     order = np.lexsort((target, -scores, protein))
@@ -91,11 +92,12 @@ def rank(
     if max_candidates:
         starts = np.cumsum(counts) - counts
         kept = np.arange(len(protein)) - starts[protein] < max_candidates
-        target, scores = target[kept], scores[kept]
+        order, target, scores = order[kept], target[kept], scores[kept]
         counts = np.minimum(counts, max_candidates)
     return Candidates(
         ids=ids,
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         targets=target.astype(np.int32),
         scores=scores,
+        evidence={name: column[order] for name, column in (evidence or {}).items()},
     )

@@ -16,13 +16,15 @@ from photophore_siamese.calibration import FEATURES, LEVELS, Calibration
 from photophore_siamese.catalogue import Catalogue
 from photophore_siamese.comparing import Represented, StructureModel, represented
 from photophore_siamese.config import SiameseAnnotatorConfig
-from photophore_siamese.encoder import SiameseEncoder, one_blas_thread
+from photophore_siamese.encoder import ResidueVectors, one_blas_thread
 from photophore_siamese.placing import Found, choose, gather, place
 from photophore_siamese.plugin import COLUMNS
 from photophore_siamese.writing import cigar
 
 #: Target of the row of a protein for which nothing is reported.
 UNASSIGNED = "unassigned"
+#: Domains aligned at one place of which TM-score and lDDT are predicted: the best alignment is not always the best neighbour.
+JUDGED = 2
 #: Residue vectors of domains that are held at once.
 _HELD_BYTES = 256_000_000
 
@@ -67,14 +69,14 @@ class SiameseAnnotator:
         self._calibration = calibration
         self._config = config
         self._sizes = [len(sequence) for sequence in catalogue.sequences]
-        self._encoder: SiameseEncoder | None = None
+        self._encoder: ResidueVectors | None = None
         self._domains: dict[int, Represented] = {}
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Take the encoder of the chain, whose residue vectors are aligned."""
-        if not isinstance(encoder, SiameseEncoder):
+        if not isinstance(encoder, ResidueVectors):
             raise PluginError(
-                f"annotator siamese aligns the residue vectors of encoder siamese, and the chain has "
+                f"annotator siamese aligns the residue vectors of encoder siamese-residues or siamese, and the chain has "
                 f"{type(encoder).__name__}; build the database with --method siamese"
             )
         self._encoder = encoder
@@ -85,22 +87,20 @@ class SiameseAnnotator:
     def annotate(self, batch: SequenceBatch, candidates: Candidates) -> tuple[Annotation, ...]:
         """Return rows of each protein in the order of the batch, by falling TM-score.
 
-        A protein that has candidates but nothing that may be reported gets one row that says why.
+        A protein of which nothing may be reported gets one row that says why.
         """
         if candidates.ids != batch.ids:
             raise DataError("annotator siamese: the candidates are not those of the batch: their protein names differ")
         reasons: dict[int, str] = {}
         for protein, sequence in enumerate(batch.sequences):
             known = len(sequence) - sequence.count("X")
-            if len(candidates.of(protein)) and known < self._config.min_residues:
+            if known < self._config.min_residues:
                 reasons[protein] = (
                     f"not compared: {known} known residues of {len(sequence)}, at least {self._config.min_residues} wanted"
                 )
         found = self.find(batch, candidates, [row for row in range(len(batch)) if row not in reasons])
         rows: list[Annotation] = []
         for protein, sequence in enumerate(batch.sequences):
-            if not len(candidates.of(protein)):
-                continue
             name, length = batch.ids[protein], len(sequence)
             if protein in reasons:
                 rows.append(_unassigned(name, length, reasons[protein]))
@@ -126,7 +126,7 @@ class SiameseAnnotator:
         model = self._encoder.model
         with one_blas_thread():
             domains = self._represented(model, {each.target for each in wanted})
-            for each in place(model, wanted, domains, proteins, judged=self._config.shown):
+            for each in place(model, wanted, domains, proteins, judged=max(JUDGED, self._config.shown)):
                 found.setdefault(each.protein, []).append(each)
         return found
 
@@ -167,13 +167,11 @@ class SiameseAnnotator:
         return verdicts
 
     def _far(self, candidates: Candidates, protein: int) -> str:
-        """Say that no candidate was near enough, or that none aligns."""
-        first = int(candidates.offsets[protein])
-        target, cosine = int(candidates.targets[first]), float(candidates.scores[first])
-        what = f"the nearest is {self._catalogue.ids[target]} ({self._catalogue.codes[target]})"
-        if cosine >= self._config.min_cosine:
-            return f"{what}, which does not align"
-        return f"{what}, cosine {cosine:.2f}; {self._config.min_cosine:g} is wanted to be aligned"
+        """Say that there is no candidate, or that none aligns."""
+        if not len(candidates.of(protein)):
+            return "no domain is near"
+        target = int(candidates.targets[candidates.offsets[protein]])
+        return f"the nearest is {self._catalogue.ids[target]} ({self._catalogue.codes[target]}), which does not align"
 
     def _reason(self, best: Found, verdict: Verdict) -> str:
         """Say why nothing is reported."""

@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.int32]
 #: Cells of the alignment of one pair above which it is made in bands of rows, so that memory is bounded.
 LONG_CELLS = 16_000_000
 #: Cells of the similarity matrices that are held at once when many pairs are aligned.
-CELLS_AT_ONCE = 8_000_000
+CELLS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,13 @@ class StructureModel(Protocol):
 
         It depends on the residue vectors of that stretch alone.
         """
+
+    @property
+    def match_dim(self) -> int:
+        """Length of the unit vectors that `matching` gives."""
+
+    def matching(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return unit vectors by which residues that pair up are found, ``(n, match_dim)``, and how telling each is, ``(n,)``."""
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``.
@@ -146,18 +153,25 @@ def align_residues(
 ) -> list[tuple[IntArray, float]]:
     """Return alignment and score of each pair of proteins, given by their residue vectors; memory is bounded."""
     found: dict[int, tuple[IntArray, float]] = {}
-    cells = [len(one) * (len(one) + len(other)) for one, other in wanted]
-    waiting: list[int] = []
-    for place in sorted(range(len(wanted)), key=cells.__getitem__):
-        if cells[place] > LONG_CELLS:
-            found[place] = _align_long(model, *wanted[place])
-            continue
-        if waiting and cells[place] * (len(waiting) + 1) > CELLS_AT_ONCE:
-            found |= _align_together(model, wanted, waiting)
-            waiting = []
-        waiting.append(place)
-    found |= _align_together(model, wanted, waiting)
+    cells = [len(one) * len(other) for one, other in wanted]
+    order = sorted(range(len(wanted)), key=cells.__getitem__)
+    for place in (place for place in order if cells[place] > LONG_CELLS):
+        found[place] = _align_long(model, *wanted[place])
+    for part in _parts([place for place in order if cells[place] <= LONG_CELLS], cells):
+        found |= _align_together(model, wanted, part)
     return [found[place] for place in range(len(wanted))]
+
+
+def _parts(order: Sequence[int], cells: Sequence[int]) -> Iterator[list[int]]:
+    """Yield ``order`` in parts of at most `CELLS_AT_ONCE` cells if each is as large as the largest, or of one."""
+    part: list[int] = []
+    for place in order:
+        if part and cells[place] * (len(part) + 1) > CELLS_AT_ONCE:
+            yield part
+            part = []
+        part.append(place)
+    if part:
+        yield part
 
 
 def _align_together(

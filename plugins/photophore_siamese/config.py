@@ -1,4 +1,4 @@
-"""Options of the encoder `siamese`, the aggregator `top` and the annotator `siamese`."""
+"""Options of the encoders `siamese` and `siamese-residues`, the aggregator `top` and the annotator `siamese`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ PRECISIONS = ("int8", "fp32")
 
 
 @dataclass(frozen=True, slots=True)
-class SiameseConfig:
-    """Options of the encoder ``siamese``."""
+class ModelConfig:
+    """Which structural model computes: the options of the encoder ``siamese-residues``."""
 
     weights: str = field(
         default="siamese-small",
@@ -30,6 +30,15 @@ class SiameseConfig:
             "choices": PRECISIONS,
         },
     )
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SiameseConfig(ModelConfig):
+    """Options of the encoder ``siamese``."""
+
     window: int = field(
         default=128,
         metadata={
@@ -39,8 +48,7 @@ class SiameseConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        ModelConfig.__post_init__(self)
         if self.window < 0 or self.window == 1:
             raise ValueError(f"window is {self.window}; give a number of residues from 2 on, or 0 for none")
 
@@ -56,8 +64,8 @@ class TopConfig:
         },
     )
     min_score: float = field(
-        default=-1.0,
-        metadata={"help": "least similarity of a neighbour that is kept, -1 to 1 for unit vectors"},
+        default=0.35,
+        metadata={"help": "least similarity of a neighbour that is kept, -1 to 1 for unit vectors: its TM-score at first sight"},
     )
 
     def __post_init__(self) -> None:
@@ -90,15 +98,9 @@ class SiameseAnnotatorConfig:
             "comes with the package"
         },
     )
-    min_cosine: float = field(
-        default=0.35,
-        metadata={
-            "help": "least similarity of the vectors of a candidate that is aligned: what the TM-score is before an alignment"
-        },
-    )
     aligned: int = field(
-        default=3,
-        metadata={"help": "candidates of each place of a protein that are aligned, the nearest first"},
+        default=4,
+        metadata={"help": "candidates of each place of a protein that are aligned, the best first"},
     )
     shown: int = field(default=1, metadata={"help": "neighbours of each place that are reported, the best first"})
     min_residues: int = field(
@@ -110,8 +112,6 @@ class SiameseAnnotatorConfig:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; give a number from 0 to 1")
-        if not -1.0 <= self.min_cosine <= 1.0:
-            raise ValueError(f"min_cosine is {self.min_cosine}; give a number from -1 to 1")
         for name in ("aligned", "shown", "min_residues"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")

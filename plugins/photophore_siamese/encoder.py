@@ -1,4 +1,4 @@
-"""The encoder `siamese`: a unit vector for each protein and for windows of long ones, by our own network or the published one."""
+"""The encoders `siamese` and `siamese-residues`: vectors of proteins, or of residues, by our own network or the published one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from photophore_siamese.comparing import (
     match_along,
     whole_of,
 )
-from photophore_siamese.config import SiameseConfig
+from photophore_siamese.config import ModelConfig, SiameseConfig
 
 #: Windows are this many times as long as the shortest.
 SCALES = (1, 2, 4)
@@ -34,52 +34,27 @@ _LONGER = 1.25
 KEPT_BYTES = 256_000_000
 
 
-class SiameseEncoder:
-    """A structural model as an encoder; also gives the residue vectors that annotating and comparing go on with."""
+class ResidueVectors:
+    """A structural model behind an encoder; residue vectors of the batch encoded last are at hand for who goes on with them."""
 
-    name = "siamese"
-
-    def __init__(self, model: StructureModel, window: int) -> None:
+    def __init__(self, model: StructureModel) -> None:
         self.model = model
-        self._window = window
         self._kept: dict[str, FloatArray] = {}
-
-    @property
-    def dim(self) -> int:
-        """Length of one vector."""
-        return self.model.dim
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the weights."""
         return self.model.digest
 
-    def encode(self, batch: SequenceBatch) -> Embeddings:
-        """Return a unit vector for each protein, and for each window of a long one."""
-        with one_blas_thread():
-            return self._encode(batch)
-
-    def _encode(self, batch: SequenceBatch) -> Embeddings:
-        spans = [stretches(len(sequence), self._window) for sequence in batch.sequences]
-        offsets = np.cumsum([0, *map(len, spans)], dtype=np.int64)
-        values = np.empty((int(offsets[-1]), self.dim), dtype=np.float32)
-        kept: dict[str, FloatArray] = {}
+    def represent(self, sequences: Sequence[str]) -> Iterator[tuple[int, FloatArray]]:
+        """Yield place and residue vectors of each of ``sequences`` in any order, and keep as many as there is room for."""
+        self._kept = {}
         room = KEPT_BYTES
-        for place, residues in self.model.represent(batch.sequences):
-            values[offsets[place] : offsets[place + 1]] = self.model.pool(residues, spans[place])
+        for place, residues in self.model.represent(sequences):
             if residues.nbytes <= room:
-                kept[batch.sequences[place]] = residues
+                self._kept[sequences[place]] = residues
                 room -= residues.nbytes
-        self._kept = kept
-        every = np.array([span for each in spans for span in each], dtype=np.int64).reshape(-1, 2)
-        return Embeddings(batch.ids, values, offsets, self.name, self.digest, spans=every)
-
-    def encode_profiles(self, profiles: ProfileBatch) -> Embeddings:
-        """Refuse: a vector stands for a whole protein."""
-        raise PluginError(
-            f"encoder siamese: encodes proteins, not profiles ({profiles.ids[0] if profiles.ids else 'none given'}); "
-            "build the database of a table of domains: photophore db build --method siamese DOMAINS.tsv"
-        )
+            yield place, residues
 
     def residues(self, sequences: Sequence[str]) -> dict[str, FloatArray]:
         """Return the residue vectors of proteins by their sequence; those of the batch encoded last are at hand."""
@@ -88,6 +63,61 @@ class SiameseEncoder:
         with one_blas_thread():
             found |= {wanted[place]: residues for place, residues in self.model.represent(wanted)}
         return found
+
+    def encode_profiles(self, profiles: ProfileBatch) -> Embeddings:
+        """Refuse: structure is seen in sequences."""
+        raise PluginError(
+            f"encoder siamese: encodes proteins, not profiles ({profiles.ids[0] if profiles.ids else 'none given'}); "
+            "build the database of a table of domains: photophore db build --method siamese DOMAINS.tsv"
+        )
+
+
+class SiameseEncoder(ResidueVectors):
+    """A unit vector for each protein, and for windows of long ones."""
+
+    name = "siamese"
+
+    def __init__(self, model: StructureModel, window: int) -> None:
+        super().__init__(model)
+        self._window = window
+
+    @property
+    def dim(self) -> int:
+        """Length of one vector."""
+        return self.model.dim
+
+    def encode(self, batch: SequenceBatch) -> Embeddings:
+        """Return a unit vector for each protein, and for each window of a long one."""
+        spans = [stretches(len(sequence), self._window) for sequence in batch.sequences]
+        offsets = np.cumsum([0, *map(len, spans)], dtype=np.int64)
+        values = np.empty((int(offsets[-1]), self.dim), dtype=np.float32)
+        with one_blas_thread():
+            for place, residues in self.represent(batch.sequences):
+                values[offsets[place] : offsets[place + 1]] = self.model.pool(residues, spans[place])
+        every = np.array([span for each in spans for span in each], dtype=np.int64).reshape(-1, 2)
+        return Embeddings(batch.ids, values, offsets, self.name, self.digest, spans=every)
+
+
+class SiameseResidueEncoder(ResidueVectors):
+    """A unit vector for each residue: near to those of the residues that it pairs up with in proteins that fold alike."""
+
+    name = "siamese-residues"
+
+    @property
+    def dim(self) -> int:
+        """Length of one vector."""
+        return self.model.match_dim
+
+    def encode(self, batch: SequenceBatch) -> Embeddings:
+        """Return a unit vector for each residue; the less common a residue is, the more informative."""
+        offsets = np.cumsum([0, *map(len, batch.sequences)], dtype=np.int64)
+        values = np.empty((int(offsets[-1]), self.dim), dtype=np.float32)
+        informative = np.empty(len(values), dtype=np.float32)
+        with one_blas_thread():
+            for place, residues in self.represent(batch.sequences):
+                part = slice(offsets[place], offsets[place + 1])
+                values[part], informative[part] = self.model.matching(residues)
+        return Embeddings(batch.ids, values, offsets, self.name, self.digest, informativeness=informative)
 
 
 class SiameseComparer:
@@ -158,12 +188,17 @@ def create_siamese(config: SiameseConfig, runtime: Runtime) -> SiameseEncoder:
     return SiameseEncoder(open_structure_model(config, runtime), config.window)
 
 
+def create_residues(config: ModelConfig, runtime: Runtime) -> SiameseResidueEncoder:
+    """Open the weights that ``config`` names."""
+    return SiameseResidueEncoder(open_structure_model(config, runtime))
+
+
 def create_comparer(config: SiameseConfig, runtime: Runtime) -> SiameseComparer:
     """Open the weights that ``config`` names, to compare proteins with."""
     return SiameseComparer(open_structure_model(config, runtime))
 
 
-def open_structure_model(config: SiameseConfig, runtime: Runtime) -> StructureModel:
+def open_structure_model(config: ModelConfig, runtime: Runtime) -> StructureModel:
     """Open the weights that ``config`` names: a checkpoint of torch is GLASS-PRIMES', safetensors are ours.
 
     Raises
@@ -193,7 +228,7 @@ def _path_of(weights: str) -> Path:
     )
 
 
-def _open_upstream(path: Path, config: SiameseConfig, runtime: Runtime) -> StructureModel:
+def _open_upstream(path: Path, config: ModelConfig, runtime: Runtime) -> StructureModel:
     needed = ("torch", "transformers", "sentencepiece")
     if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
         raise ModelError(

@@ -26,7 +26,7 @@ from photophore_siamese.heads import HEAD_TENSORS, Heads
 from photophore_siamese.shape import FORMAT, GATE_FLOOR, SiameseShape, shape_of
 
 if TYPE_CHECKING:
-    from photophore_siamese.config import SiameseConfig
+    from photophore_siamese.config import ModelConfig
 
 #: Longer proteins are cut into rows of this many residues, which overlap by what a row sees.
 ROW_LENGTH = 2048
@@ -103,6 +103,15 @@ class OwnModel:
                 gates[number] += open_gates[first:last].sum(axis=0, dtype=np.float64)
         return self._vectors(sums.astype(np.float32), gates.astype(np.float32))
 
+    @property
+    def match_dim(self) -> int:
+        """Length of the unit vector of a residue."""
+        return self.shape.match
+
+    def matching(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the unit vectors of residues, and how unlike just any residue each is."""
+        return residues[:, : self.shape.match], -residues[:, -1]
+
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""
         return self._heads.similarity(one, other)
@@ -137,7 +146,7 @@ class OwnModel:
         return unit
 
 
-def create_own(path: Path, config: SiameseConfig, runtime: Runtime) -> OwnModel:
+def create_own(path: Path, config: ModelConfig, runtime: Runtime) -> OwnModel:
     """Open the weights at ``path``; `ModelError` where they are not ours, or their exports are missing."""
     return OwnModel(path, config.precision, runtime.threads)
 

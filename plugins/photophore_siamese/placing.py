@@ -23,7 +23,7 @@ from photophore_siamese.config import SiameseAnnotatorConfig
 #: Two stretches lie at one place when they share more than this much of the shorter.
 SAME_PLACE = 0.5
 #: A domain is sought this far beyond the stretch that is near to it, in lengths of the domain, to each side.
-_MARGIN = 0.5
+_MARGIN = 0.25
 #: Fewer aligned residues are no domain.
 LEAST_ALIGNED = 10
 
@@ -98,25 +98,29 @@ class Found:
 def choose(
     candidates: Candidates, protein: int, residues: int, sizes: Sequence[int], config: SiameseAnnotatorConfig
 ) -> Iterator[Wanted]:
-    """Yield the candidates of one protein that are worth an alignment: the nearest of each place, if they are near enough.
+    """Yield the candidates of one protein that are worth an alignment: the best of each place.
 
     Parameters
     ----------
     candidates
-        Best first; evidence ``start`` and ``end`` say where, else it is the whole protein.
+        Best first; evidence ``start`` and ``end`` say where, or ``offset`` where the target begins, else it is the whole protein.
     protein, residues
         Row of the batch, and length of that protein.
     sizes
         Residues of each domain of the database.
     config
-        Its ``aligned`` and ``min_cosine``.
+        Its ``aligned``.
     """
     part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
-    part = slice(part.start, part.start + int(np.count_nonzero(candidates.scores[part] >= config.min_cosine)))
     targets = candidates.targets[part].tolist()
-    has_places = "start" in candidates.evidence and "end" in candidates.evidence
-    starts = candidates.evidence["start"][part].tolist() if has_places else [0] * len(targets)
-    stops = candidates.evidence["end"][part].tolist() if has_places else [residues] * len(targets)
+    evidence = {name: column[part].tolist() for name, column in candidates.evidence.items()}
+    starts, stops = [0] * len(targets), [residues] * len(targets)
+    if "start" in evidence and "end" in evidence:
+        starts, stops = evidence["start"], evidence["end"]
+    elif "offset" in evidence:
+        starts = [min(max(0, offset), residues - 1) for offset in evidence["offset"]]
+        ends = [offset + sizes[target] for offset, target in zip(evidence["offset"], targets, strict=True)]
+        stops = [max(start + 1, min(residues, end)) for start, end in zip(starts, ends, strict=True)]
     taken: list[tuple[int, int]] = []
     for target, start, stop in zip(targets, starts, stops, strict=True):
         if sum(same_place((start, stop), other) for other in taken) >= config.aligned:

@@ -21,7 +21,7 @@ from photophore.hookspecs import (
     hookimpl,
 )
 from photophore.types import TargetTable
-from photophore_siamese.config import SiameseAnnotatorConfig, SiameseConfig, TopConfig
+from photophore_siamese.config import ModelConfig, SiameseAnnotatorConfig, SiameseConfig, TopConfig
 
 COLUMNS = (
     Column("assigned", str, "what is assigned: superfamily or topology; empty for unassigned"),
@@ -50,6 +50,13 @@ def create_siamese(config: SiameseConfig, runtime: Runtime) -> Encoder:
     from photophore_siamese import encoder
 
     return encoder.create_siamese(config, runtime)
+
+
+def create_residues(config: ModelConfig, runtime: Runtime) -> Encoder:
+    """Open the weights that ``config`` names."""
+    from photophore_siamese import encoder
+
+    return encoder.create_residues(config, runtime)
 
 
 def create_comparer(config: SiameseConfig, runtime: Runtime) -> Comparer:
@@ -96,7 +103,7 @@ def create_annotator(folder: Path, targets: TargetTable, config: SiameseAnnotato
 
 @hookimpl
 def photophore_encoders() -> list[EncoderSpec]:
-    """Return the encoder."""
+    """Return the encoders."""
     return [
         EncoderSpec(
             name="siamese",
@@ -108,7 +115,16 @@ def photophore_encoders() -> list[EncoderSpec]:
             models=("siamese-small",),
             train=train_siamese,
             compare=create_comparer,
-        )
+        ),
+        EncoderSpec(
+            name="siamese-residues",
+            summary="One vector a residue, near to those that it pairs up with in proteins of one fold (Siamese TM-score model).",
+            config=ModelConfig,
+            create=create_residues,
+            per_residue=True,
+            requires=(Requirement(module="onnxruntime", install="pip install 'onnxruntime>=1.20'"),),
+            models=("siamese-small",),
+        ),
     ]
 
 

@@ -24,7 +24,7 @@ from photophore_plm.prott5 import ProtT5, open_prott5
 from photophore_plm.windows import windows
 from photophore_siamese.aligning import Gaps
 from photophore_siamese.comparing import FloatArray, IntArray, Judgement, Represented
-from photophore_siamese.config import SiameseConfig
+from photophore_siamese.config import ModelConfig
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -118,6 +118,15 @@ class UpstreamModel:
             vectors: FloatArray = functional.normalize(torch.stack(pooled), dim=-1).cpu().numpy()
         return vectors
 
+    @property
+    def match_dim(self) -> int:
+        """Length of the unit vector of a residue."""
+        return int(self.dim)
+
+    def matching(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the vectors of residues at length 1, all equally telling."""
+        return _unit(residues), np.zeros(len(residues), dtype=np.float32)
+
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return the predicted lDDT of each pair of residues, above or below `NEUTRAL_LDDT`."""
         return np.asarray(_unit(one) @ _unit(other).T - np.float32(NEUTRAL_LDDT))
@@ -135,7 +144,7 @@ def _unit(rows: FloatArray) -> npt.NDArray[np.float32]:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-8)))
 
 
-def create_upstream(path: Path, config: SiameseConfig, runtime: Runtime) -> UpstreamModel:
+def create_upstream(path: Path, config: ModelConfig, runtime: Runtime) -> UpstreamModel:
     """Open a checkpoint and the ProtT5 under it.
 
     Raises

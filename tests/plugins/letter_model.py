@@ -25,6 +25,11 @@ class LetterModel:
         vectors = np.stack([residues[start:stop].mean(axis=0) for start, stop in stretches])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
+    match_dim = dim
+
+    def matching(self, residues):
+        return residues, np.zeros(len(residues), dtype=np.float32)
+
     def similarity(self, one, other):
         return 2 * (one @ other.T) - 1
 

@@ -43,16 +43,29 @@ def opened(calibration=None, window=128, **options):
     return annotator, encoder
 
 
-def annotate(batch, calibration=None, **options):
-    """Take a batch through encoder, index flat, aggregator top and annotator, as a run does."""
+def annotate(batch, calibration=None, candidates=None, **options):
+    """Take a batch through encoder, index flat, aggregator top and annotator, as a run does; or from ``candidates`` on."""
     annotator, encoder = opened(calibration, **options)
+    if candidates is not None:
+        encoder.encode(batch)
+        return annotator.annotate(batch, candidates)
     index = FlatIndex(FlatConfig(k=4), Runtime())
     wholes = encoder.encode(batch_of(**DOMAINS))
     first = wholes.offsets[:-1]
     index.build(type(wholes)(wholes.ids, wholes.values[first], np.arange(len(wholes) + 1), "siamese", wholes.digest))
     neighbours = index.search(encoder.encode(batch))
     assert isinstance(neighbours, Neighbours)
-    return annotator.annotate(batch, Top(TopConfig(), Runtime()).aggregate(neighbours, TARGETS))
+    return annotator.annotate(batch, Top(TopConfig(min_score=-1.0), Runtime()).aggregate(neighbours, TARGETS))
+
+
+def no_candidates(batch):
+    return Candidates(batch.ids, np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+def one_candidate(batch, name, offset):
+    target = np.array([list(DOMAINS).index(name)], np.int32)
+    evidence = {"offset": np.array([offset], np.int32)}
+    return Candidates(batch.ids, np.array([0, 1]), target, np.ones(1, np.float32), evidence)
 
 
 def told(rows):
@@ -120,8 +133,20 @@ def test_a_stranger_gets_a_row_that_says_so():
     assert row.evidence["reason"] in {
         f"the nearest is {name} ({code}), which does not align" for name, code in zip(DOMAINS, CODES, strict=True)
     }
-    (row,) = annotate(batch, min_cosine=1.0)
-    assert str(row.evidence["reason"]).endswith("; 1 is wanted to be aligned")
+
+
+def test_a_protein_with_no_domain_near_gets_a_row_that_says_so():
+    batch = batch_of(p="W" * 40)
+    (row,) = annotate(batch, candidates=no_candidates(batch))
+    assert (row.target, row.evidence["reason"]) == ("unassigned", "no domain is near")
+
+
+def test_a_domain_is_sought_where_the_aggregator_saw_it_begin():
+    filler = random_proteins(400, seed=5).sequences[0]
+    batch = batch_of(p=filler + DOMAINS["globin"] + filler)
+    places = {offset: told(annotate(batch, candidates=one_candidate(batch, "globin", offset))) for offset in (390, 0)}
+    assert places[390] == [("p", "globin", 400, 540)]
+    assert places[0][0][1] == "unassigned"
 
 
 def test_too_little_of_a_domain_gets_a_row_that_says_so():

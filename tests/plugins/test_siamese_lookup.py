@@ -158,7 +158,6 @@ def test_curves_that_make_no_sense(curve, reason):
     [
         ({"min_tm": 1.5}, "min_tm is 1.5; give a number from 0 to 1"),
         ({"min_confidence": -0.1}, "min_confidence is -0.1; give a number from 0 to 1"),
-        ({"min_cosine": -2.0}, "min_cosine is -2.0; give a number from -1 to 1"),
         ({"aligned": 0}, "aligned is 0; give at least 1"),
         ({"shown": 0}, "shown is 0; give at least 1"),
         ({"min_residues": 0}, "min_residues is 0; give at least 1"),

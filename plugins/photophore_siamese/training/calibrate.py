@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +29,19 @@ from photophore.types import SequenceBatch
 from photophore_siamese.annotator import SiameseAnnotator, features_of
 from photophore_siamese.calibration import LEVELS, Calibration, Curve
 from photophore_siamese.catalogue import Catalogue
-from photophore_siamese.config import SiameseAnnotatorConfig, TopConfig
-from photophore_siamese.encoder import SiameseEncoder
+from photophore_siamese.config import SiameseAnnotatorConfig
+from photophore_siamese.encoder import ResidueVectors
 from photophore_siamese.lookup import Domain, read_domains
 from photophore_siamese.placing import Found
-from photophore_siamese.top import Top
 
 _log = logging.getLogger(__name__)
 
 #: Neighbours fetched and aligned: many of a domain's nearest are taken out again.
 _FETCHED = 50
+#: Options of the links by which so many are fetched.
+_MORE: Mapping[str, Mapping[str, int]] = {
+    "flat": {"k": _FETCHED}, "top": {"k": _FETCHED}, "diagonal": {"max_candidates": _FETCHED},
+}  # fmt: skip
 _TOGETHER = 200
 #: Inverse strength of the ridge on the weights.
 _RIDGE = 1.0
@@ -59,13 +62,14 @@ class Finder:
 
     def __init__(self, database: Database, *, threads: int) -> None:
         stored = database.manifest.links
-        choices = {kind: LinkChoice(link.name, link.options) for kind, link in stored.items()}
-        choices["index"] = LinkChoice(stored["index"].name, {**stored["index"].options, "k": _FETCHED})
+        choices = {
+            kind: LinkChoice(link.name, {**link.options, **_MORE.get(link.name, {})}) for kind, link in stored.items()
+        }
         links, problems = choose_links(load_registry(), choices)
         if problems:
             raise problems[0]
         runtime = Runtime(threads=threads)
-        self.encoder: SiameseEncoder = links["encoder"].spec.create(links["encoder"].config, runtime)
+        self.encoder: ResidueVectors = links["encoder"].spec.create(links["encoder"].config, runtime)
         index = links["index"].spec.create(links["index"].config, runtime)
         index.load(database.index_folder)
         self._search = Search(
@@ -77,7 +81,7 @@ class Finder:
         config = SiameseAnnotatorConfig(aligned=_FETCHED, shown=_FETCHED)
         self._annotator = SiameseAnnotator(self.catalogue, None, self._targets, config, runtime)
         self._annotator.use_encoder(self.encoder)
-        self._top = Top(TopConfig(k=_FETCHED), runtime)
+        self._aggregator = links["aggregator"].spec.create(links["aggregator"].config, runtime)
 
     def cases(self, domains: Sequence[Domain], *, max_identity: float) -> list[Case]:
         """Return what is found for each of ``domains``."""
@@ -88,7 +92,7 @@ class Finder:
                 tuple(domain.id for domain in part), tuple(domain.sequence for domain in part),
                 ("",) * len(part), tuple(domain.source for domain in part),
             )  # fmt: skip
-            candidates = self._top.aggregate(self._search.neighbours(batch), self._targets)
+            candidates = self._aggregator.aggregate(self._search.neighbours(batch), self._targets)
             found = self._annotator.find(batch, candidates, list(range(len(batch))))
             for row, domain in enumerate(part):
                 kept = [each for each in found.get(row, []) if not self._is_close(domain, each, max_identity)]
