@@ -173,8 +173,9 @@ def test_recovery_counts_pairs_of_residues():
 
 
 def test_rare_scores_weigh_more():
-    weights = spread_weights(np.array([0.25] * 9 + [0.95], dtype=np.float32))
-    assert weights[9] == pytest.approx(3 * weights[0], rel=1e-5)
+    weights = spread_weights(np.array([0.25] * 900 + [0.95] * 100 + [0.55] * 10, dtype=np.float32))
+    assert weights[900] == pytest.approx(9 * weights[0], rel=1e-5)
+    assert weights[1000] == pytest.approx(18 * weights[0], rel=1e-5)  # as if there were 50: a few say little
     assert weights.mean() == pytest.approx(1, rel=1e-5)
 
 

@@ -42,8 +42,10 @@ _SIMILARITIES = tuple(product((6.0, 9.0, 12.0), (-0.5, 0.0, 0.5)))
 _GAPS = tuple(product((4.0, 6.0, 9.0), (0.25, 0.5, 1.0)))
 _TRIED_PAIRS = 120
 _AT_ONCE = 400
-#: Hidden units of a head.
-_HIDDEN = 24
+#: Hidden units of each network of a head, and networks.
+_HIDDEN, _NETWORKS = 16, 5
+#: A tenth of the range with fewer TM-scores than this counts less than the others.
+_RARE = 50
 
 
 #: Pairs of residues, and the lDDT of each.
@@ -52,13 +54,12 @@ LddtAlong = tuple[IntArray, npt.NDArray[np.floating[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Two aligned proteins, their TM-scores normalised by either, and how much each counts."""
+    """Two aligned proteins, and their TM-scores normalised by either."""
 
     one: Represented
     other: Represented
     pairs: IntArray
     tm: tuple[float, float]
-    weights: tuple[float, float] = (1.0, 1.0)
 
 
 class Fitter:
@@ -141,15 +142,16 @@ class Fitter:
             rows, targets = np.concatenate(features), np.concatenate(wanted)
             self.tensors |= fit_head(name, rows, targets, np.ones(len(rows), dtype=np.float32))
 
-    def fit_tm(self, examples: Sequence[Example]) -> None:
-        """Fit the TM head."""
+    def fit_tm(self, drawn: Sequence[Example], met: Sequence[Example]) -> None:
+        """Fit the TM head: on pairs that were ``drawn`` to be alike or not, every tenth of the range the same, and on pairs as they are ``met``."""
         heads = self.heads
-        usable = [example for example in examples if len(example.pairs)]
+        usable = [example for example in (*drawn, *met) if len(example.pairs)]
+        count = sum(len(example.pairs) > 0 for example in drawn)
         told = [heads.along(example.one, example.other, example.pairs) for example in usable]
         rows = np.concatenate([tm_features(each, heads.lddt(each)) for each in told])
-        targets = np.array([example.tm for example in usable], dtype=np.float32).ravel()
-        weights = np.array([example.weights for example in usable], dtype=np.float32).ravel()
-        self.tensors |= fit_head("tm", rows, targets, weights)
+        targets = np.array([example.tm for example in usable], dtype=np.float32)
+        weights = np.concatenate([spread_weights(targets[:count]), np.ones_like(targets[count:])])
+        self.tensors |= fit_head("tm", rows, targets.ravel(), weights.ravel())
 
     def _rows(self, sequence: str) -> FloatArray:
         residues = tokens(sequence)
@@ -175,18 +177,19 @@ def fit_heads(
     seen = dict(zip(wanted, fitter.represent([domains.sequences[number] for number in wanted]), strict=True))
     aligned = fitter.align(truth.pairs, seen)
     fitter.fit_lddt(domains, seen, truth, aligned)
-    weights = np.stack([spread_weights(truth.tm[:, column]) for column in (0, 1)], axis=1)
-    examples = [
-        Example(seen[int(one)], seen[int(other)], pairs, tuple(tm), tuple(weight))
-        for (one, other), pairs, tm, weight in zip(truth.pairs, aligned, truth.tm, weights, strict=True)
+    drawn = [
+        Example(seen[int(one)], seen[int(other)], pairs, tuple(tm))
+        for (one, other), pairs, tm in zip(truth.pairs, aligned, truth.tm, strict=True)
     ]
     texts = list(dict.fromkeys(sequence for pair in chains for sequence in pair.sequences))
     whole = dict(zip(range(len(texts)), fitter.represent(texts), strict=True))
     places = {text: place for place, text in enumerate(texts)}
     numbers = np.array([[places[text] for text in pair.sequences] for pair in chains], dtype=np.int32).reshape(-1, 2)
-    for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, whole), chains, strict=True):
-        examples.append(Example(whole[int(one)], whole[int(other)], pairs, pair.tm))
-    fitter.fit_tm(examples)
+    met = [
+        Example(whole[int(one)], whole[int(other)], pairs, pair.tm)
+        for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, whole), chains, strict=True)
+    ]
+    fitter.fit_tm(drawn, met)
     return fitter.tensors
 
 
@@ -201,21 +204,40 @@ def recovered(aligned: Sequence[IntArray], truth: TruthTable, numbers: npt.NDArr
 
 
 def spread_weights(tm: npt.NDArray[np.float32], bins: int = 10) -> npt.NDArray[np.float32]:
-    """Return weights under which TM-scores are spread more evenly: one over the root of how many are in the same tenth."""
+    """Return weights under which every tenth of the range of TM-scores counts the same."""
     where = np.minimum((tm * bins).astype(int), bins - 1)
-    counts = np.bincount(where, minlength=bins)
-    weights = 1 / np.sqrt(np.maximum(counts[where], 1))
+    counts = np.bincount(where.ravel(), minlength=bins)
+    weights = 1 / np.maximum(counts[where], _RARE)
     return np.asarray(weights / weights.mean(), dtype=np.float32)
 
 
 def fit_head(
     name: str, features: FloatArray, targets: FloatArray, weights: FloatArray, *, rounds: int = 600, batch: int = 4096
 ) -> dict[str, FloatArray]:
-    """Return the tensors of a head that predicts ``targets (n,)`` with the least mean distance."""
-    torch.manual_seed(0)
-    random = np.random.default_rng(0)
+    """Return the tensors of a head that predicts ``targets (n,)`` with the least mean distance.
+
+    It is the mean, as logits, of several networks that begin and draw differently, side by side in one.
+    """
     middle, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
     x, y, w = (torch.from_numpy(part) for part in ((features - middle) / spread, targets, weights))
+    networks = [_fit_network(x, y, w, rounds=rounds, batch=batch, seed=seed) for seed in range(_NETWORKS)]
+    with torch.no_grad():
+        mean = torch.stack([network(x) for network in networks]).mean(dim=0)
+        _log.info("%s head: mean distance %.4f", name, float((torch.sigmoid(mean.squeeze(1)) - y).abs().mean()))
+    first, last = [network[0] for network in networks], [network[2] for network in networks]
+    joined = {
+        "0.weight": torch.cat([layer.weight for layer in first]),
+        "0.bias": torch.cat([layer.bias for layer in first]),
+        "1.weight": torch.cat([layer.weight for layer in last], dim=1) / _NETWORKS,
+        "1.bias": torch.stack([layer.bias for layer in last]).mean(dim=0),
+    }
+    tensors = {f"{name}.{part}": np.asarray(value.detach().numpy()) for part, value in joined.items()}
+    return {f"{name}.middle": middle.astype(np.float32), f"{name}.spread": spread.astype(np.float32), **tensors}
+
+
+def _fit_network(x: Tensor, y: Tensor, w: Tensor, *, rounds: int, batch: int, seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, 1))
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds)
@@ -225,17 +247,7 @@ def fit_head(
         _head_loss(network, x[rows], y[rows], w[rows]).backward()
         optimiser.step()
         schedule.step()
-    with torch.no_grad():
-        _log.info("%s head: mean distance %.4f", name, float(_head_loss(network, x, y, torch.ones_like(w))))
-    first, last = network[0], network[2]
-    return {
-        f"{name}.middle": middle.astype(np.float32),
-        f"{name}.spread": spread.astype(np.float32),
-        f"{name}.0.weight": first.weight.detach().numpy(),
-        f"{name}.0.bias": first.bias.detach().numpy(),
-        f"{name}.1.weight": last.weight.detach().numpy(),
-        f"{name}.1.bias": last.bias.detach().numpy(),
-    }
+    return network
 
 
 def _head_loss(network: nn.Module, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
