@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def forget_this_machine(run: Path) -> None:
     path = run / "run.json"
     facts = json.loads(path.read_text())
     facts["command"][0] = facts["platform"]["executable"] = "photophore"
-    facts["database"]["path"] = facts["database"]["manifest"]["path"] = "databases/families"
+    facts["database"]["path"] = facts["database"]["manifest"]["path"] = "database_families"
     path.write_text(json.dumps(facts, indent=2) + "\n")
 
 
@@ -95,7 +96,7 @@ def write_sources(folder: Path) -> None:
     (folder / "proteins.fasta.gz").write_bytes(gzip.compress(fasta(proteins).encode(), mtime=0))
     (folder / "first.fasta").write_text(fasta(first))
     (folder / "second.fasta").write_text(fasta(second))
-    (folder / "broken_record.fasta").write_text(fasta(first | {"broken": "MKV1LA"}))
+    (folder / "broken_records.fasta").write_text(fasta(first | {"digit": "MKV1LA", "stop": "M*VLA"}))
     (folder / "no_fasta.fasta").write_text("these are no proteins\n")
     (folder / "haemoglobin.fasta").write_text(fasta({"HBB": HAEMOGLOBIN}))
     (folder / "mutants.fasta").write_text(fasta({"HBB-E6V": f"{HAEMOGLOBIN[:5]}V{HAEMOGLOBIN[6:]}"}))
@@ -109,15 +110,17 @@ def main() -> None:
     """Make all of it anew."""
     TEST_DATA.mkdir(parents=True, exist_ok=True)
     os.chdir(TEST_DATA)
-    for made in ("databases", "runs"):
-        shutil.rmtree(made, ignore_errors=True)
+    for made in (*Path().glob("database_*"), *Path().glob("run_*")):
+        shutil.rmtree(made)
     write_sources(Path())
-    photophore("db", "build", "-q", "families.hmm", "-o", "databases/families")
-    photophore("db", "build", "-q", "--method", "hifinn", "enzymes.tsv", "-o", "databases/labelled")
-    photophore("db", "build", "-q", "--method", "siamese", "domains.tsv", "-o", "databases/domains")
+    photophore("db", "build", "-q", "families.hmm", "-o", "database_families")
+    with tarfile.open("database_families.tar.gz", "w:gz") as archive:
+        archive.add("database_families")
+    photophore("db", "build", "-q", "--method", "hifinn", "enzymes.tsv", "-o", "database_labelled")
+    photophore("db", "build", "-q", "--method", "siamese", "domains.tsv", "-o", "database_domains")
     for name in ("first", "second"):
-        photophore("annotate", "-q", f"{name}.fasta", "-d", "databases/families", "-o", f"runs/{name}")
-        forget_this_machine(Path("runs", name))
+        photophore("annotate", "-q", f"{name}.fasta", "-d", "database_families", "-o", f"run_{name}")
+        forget_this_machine(Path(f"run_{name}"))
 
 
 if __name__ == "__main__":
