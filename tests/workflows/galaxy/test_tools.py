@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.workflows.galaxy.servers import Galaxy
-from tests.workflows.galaxy.written import TOOL_FILES, WORKFLOW_FILES, Written, relative, tests_of_tools, tests_of_workflows
+from tests.workflows.galaxy.written import (
+    TOOL_FILES,
+    WORKFLOW_FILES,
+    Written,
+    relative,
+    written_beside_workflows,
+    written_in_tools,
+)
 
 Results = dict[str, dict[str, Any]]
-ALL = tests_of_tools()
+ALL = written_in_tools()
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +50,12 @@ def test_tool(tool_results: Results, written: Written) -> None:
     assert "Traceback" not in result["job"]["stderr"]
 
 
-@pytest.mark.parametrize("name", tests_of_workflows())
+@pytest.mark.parametrize("name", written_beside_workflows())
 def test_workflow(workflow_results: Results, name: str) -> None:
     assert workflow_results[name]["status"] == "success", problems(workflow_results[name])
 
 
 def test_as_many_tests_ran_as_are_written(tool_results: Results, workflow_results: Results) -> None:
-    written = [test.name for test in ALL] + tests_of_workflows()
+    written = [test.name for test in ALL] + written_beside_workflows()
     assert len(written) == len(set(written)) > 30
     assert sorted([*tool_results, *workflow_results]) == sorted(written)

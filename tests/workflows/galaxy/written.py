@@ -27,7 +27,7 @@ class Written:
     fails: bool
 
 
-def tests_of_tools() -> list[Written]:
+def written_in_tools() -> list[Written]:
     """Return every test of every tool."""
     return [
         Written(f"{tool}-{number}", test, fails=test.get("expect_failure") == "true")
@@ -36,7 +36,7 @@ def tests_of_tools() -> list[Written]:
     ]
 
 
-def tests_of_workflows() -> list[str]:
+def written_beside_workflows() -> list[str]:
     """Return the name at planemo of every test of every workflow."""
     return [
         f"{path.name}_{number}"
