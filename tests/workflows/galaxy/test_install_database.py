@@ -86,7 +86,7 @@ def test_damaged_database_is_refused(tmp_path):
     [
         (PACKED, ("--sha256", "0" * 64), f"{PACKED}: SHA-256 is "),
         ("http://127.0.0.1:9/db.tar.gz", (), "http://127.0.0.1:9/db.tar.gz: give the SHA-256 of what is there"),
-        (TEST_DATA / "proteins.fasta", ("--build", "near-hmmer"), f"{TEST_DATA / 'proteins.fasta'}: "),
+        (TEST_DATA / "proteins.fasta", ("--build", "near-hmmer"), f"{TEST_DATA / 'proteins.fasta'}:1: "),
         ("missing.tar.gz", (), "missing.tar.gz: is no tar archive of a database: "),
     ],
 )
