@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCE_ROOTS = ("core", "plugins", "benchmarks", "docs", "tests", ".ci")
+SOURCE_ROOTS = ("core", "plugins", "galaxy_tools", "benchmarks", "docs", "tests", ".ci")
 MAX_LINES = 400
 
 #: Files of more than `MAX_LINES` lines, each with its reason.
