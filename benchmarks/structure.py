@@ -4,6 +4,7 @@
     python benchmarks/structure.py chains
     python benchmarks/structure.py homology
     python benchmarks/structure.py pair-speed
+    python benchmarks/structure.py neighbours
     python benchmarks/structure.py search-speed
 
 `pairs` are domains of held-out CATH topologies (`siamese-small.held_out.txt`), compared by TM-align here; `--truth` is the folder
@@ -27,15 +28,20 @@ from material import machine, read_proteins, shared, write_fasta
 from scipy.stats import spearmanr
 from structure_peers import Alignment, blosum_alignment, diamond_scores, phmmer_scores, read_scop, sensitivity
 
+from photophore.database import find
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, TargetTable
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.lists import ListsIndex
 from photophore_near.diagonal import Diagonal, DiagonalConfig
+from photophore_siamese.calibration import LEVELS, open_calibration
 from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_along, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.encoder import open_structure_model
+from photophore_siamese.lookup import read_domains as read_table_of_domains
+from photophore_siamese.training.calibrate import Finder
 from photophore_siamese.training.material import read_chains
+from photophore_siamese.training.table import write_table
 from photophore_siamese.truth.cache import TruthTable, read_table
 from photophore_siamese.truth.domains import Domains, read_domains
 from photophore_siamese.truth.holdout import read_split
@@ -299,6 +305,35 @@ def aligned_scores(
     return scores
 
 
+def neighbours(args: argparse.Namespace) -> None:
+    """Annotate domains of held-out topologies without themselves and their close relatives: is the best right, is it told."""
+    domains, split = read_domains(shared() / "structures" / "domains.npz"), read_split(HELD_OUT)
+    args.work.mkdir(parents=True, exist_ok=True)
+    table = args.work / "held_out.tsv"
+    write_table(domains, split.members(domains, "test"), table)
+    database = find(args.database)
+    calibration = open_calibration(database.annotator_folder)
+    if calibration is None:
+        sys.exit(f"{args.database} has no calibration")
+    cases = Finder(database, threads=args.threads).cases(list(read_table_of_domains(table)), max_identity=0.5)
+    print(f"{machine()}; {len(cases)} domains")
+    print("\n| level | best is right | told at 0.5 | of these right | expected calibration error |\n|---|---|---|---|---|")
+    known = [case for case in cases if len(case.features)]
+    best = [int(calibration.curves["topology"].probability(case.features).argmax()) for case in known]
+    for level in LEVELS:
+        curve = calibration.curves[level]
+        sure = np.array(
+            [curve.probability(case.features[row : row + 1])[0] for case, row in zip(known, best, strict=True)]
+        )
+        right = np.array([case.right[level][row] for case, row in zip(known, best, strict=True)], dtype=float)
+        tenth = np.minimum((sure * 10).astype(int), 9)
+        error = sum(abs(float((sure - right)[tenth == each].sum())) for each in range(10)) / len(sure)
+        told = sure >= 0.5
+        print(
+            f"| {level} | {right.sum() / len(cases):.3f} | {told.sum() / len(cases):.3f} | {right[told].mean():.3f} | {error:.3f} |"
+        )
+
+
 def pair_speed(args: argparse.Namespace) -> None:
     """Time one pair against TM-align, embeddings made."""
     from photophore_siamese.truth.aligning import align_structures
@@ -352,6 +387,7 @@ def main() -> None:
         "pairs": pairs,
         "chains": chains,
         "homology": homology,
+        "neighbours": neighbours,
         "pair-speed": pair_speed,
         "search-speed": search_speed,
     }

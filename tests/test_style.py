@@ -14,7 +14,7 @@ SOURCE_ROOTS = ("core", "plugins", "galaxy_tools", "benchmarks", "docs", "tests"
 MAX_LINES = 400
 
 #: Files of more than `MAX_LINES` lines, each with its reason.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {"benchmarks/structure.py": "six measurements on one set of held-out folds, with the same options"}
 
 FALSE = ast.Constant(value=False)
 

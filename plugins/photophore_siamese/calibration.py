@@ -112,7 +112,7 @@ def copy_calibration(chosen: str, folder: Path) -> bool:
         Calibration.load(Path(chosen))
         shutil.copyfile(chosen, folder / CALIBRATION_FILE)
         return True
-    packaged = resources.files("photophore_siamese") / "weights" / f"siamese-small.{CALIBRATION_FILE}"
+    packaged = resources.files("photophore_siamese") / "confidence" / "siamese-small.json"
     if not packaged.is_file():
         return False
     (folder / CALIBRATION_FILE).write_bytes(packaged.read_bytes())

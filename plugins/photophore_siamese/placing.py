@@ -22,8 +22,9 @@ from photophore_siamese.config import SiameseAnnotatorConfig
 
 #: Two stretches lie at one place when they share more than this much of the shorter.
 SAME_PLACE = 0.5
-#: A domain is sought this far beyond the stretch that is near to it, in lengths of the domain, to each side.
-_MARGIN = 0.25
+#: A domain is sought this far beyond where it may lie, in lengths of the domain, to each side: beyond the window that is near
+#: to it, and beyond the place where its residues' neighbours put it.
+_MARGIN, _MARGIN_OF_OFFSET = 0.5, 0.25
 #: Fewer aligned residues are no domain.
 LEAST_ALIGNED = 10
 
@@ -114,10 +115,11 @@ def choose(
     part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
     targets = candidates.targets[part].tolist()
     evidence = {name: column[part].tolist() for name, column in candidates.evidence.items()}
-    starts, stops = [0] * len(targets), [residues] * len(targets)
+    starts, stops, share = [0] * len(targets), [residues] * len(targets), _MARGIN
     if "start" in evidence and "end" in evidence:
         starts, stops = evidence["start"], evidence["end"]
     elif "offset" in evidence:
+        share = _MARGIN_OF_OFFSET
         starts = [min(max(0, offset), residues - 1) for offset in evidence["offset"]]
         ends = [offset + sizes[target] for offset, target in zip(evidence["offset"], targets, strict=True)]
         stops = [max(start + 1, min(residues, end)) for start, end in zip(starts, ends, strict=True)]
@@ -126,7 +128,7 @@ def choose(
         if sum(same_place((start, stop), other) for other in taken) >= config.aligned:
             continue
         taken.append((start, stop))
-        margin = int(_MARGIN * sizes[target])
+        margin = int(share * sizes[target])
         yield Wanted(protein, target, max(0, start - margin), min(residues, stop + margin))
 
 
