@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import re
@@ -18,8 +19,9 @@ from tests.workflows.galaxy.written import TOOL_FILES, WORKFLOW_FILES, written_i
 from tests.workflows.nextflow.runs import photophore
 
 from photophore.database import bundled_folder
-from photophore.links import METHODS
+from photophore.links import METHOD_OPTIONS, METHODS
 from photophore.manifest import SCHEMA_VERSION
+from photophore.registry import load_registry
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 MACROS = (TOOLS / "macros.xml").read_text()
@@ -140,6 +142,42 @@ def test_every_method_and_bundled_database_is_in_the_form():
     for manifest in sorted(bundled_folder().glob("*/manifest.json")):
         bundled[json.loads(manifest.read_text())["method"]].append(manifest.parent.name)
     assert offered == bundled, "photophore_annotate.xml: give the macro 'database' an option for each bundled database"
+
+
+def fields(kind: str, name: str) -> dict[str, object]:
+    """Return the options of a plugin with their defaults."""
+    return {one.name: one.default for one in dataclasses.fields(load_registry().spec(kind, name).config)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_options_of_plugins_that_forms_set_exist(method):
+    known = {f"{kind}.{field}" for kind, name in METHODS[method].items() for field in fields(kind, name)}
+    known |= {f"aggregator.{field}" for field in fields("aggregator", "near-sum") if method == "near-hmmer"}
+    command = root_of("photophore_annotate").find("command").text
+    # The branches of the methods stand in the order of METHODS, the last under #else.
+    branches = re.split(r"\n    #(?:if|elif|else)\b.*", command[command.index("#if str($method.name) ==") - 5 :])[1:]
+    branch = dict(zip(METHODS, branches, strict=True))[method]
+    named = set(re.findall(r"\b((?:encoder|index|aggregator|annotator)\.\w+)(?==|')", branch.partition("\n    #end if")[0]))
+    assert named
+    assert named <= known
+
+
+def test_form_tells_what_the_bundled_look_up_of_structures_does():
+    (form,) = (one for one in root_of("photophore_annotate").iter("when") if one.get("value") == "siamese")
+    told = {
+        param.get("name"): float(re.search(r"mostly (\d+(?:\.\d+)?)", param.get("help"), re.IGNORECASE)[1])
+        for section in form.iterfind("section")
+        for param in section
+    }
+    chain = {
+        field: METHOD_OPTIONS["siamese"].get(kind, {}).get(field, value)
+        for kind, name in METHODS["siamese"].items()
+        for field, value in fields(kind, name).items()
+    }
+    assert told
+    assert told == {name: chain[name] for name in told}
+    manifest = json.loads((bundled_folder() / "structures" / "manifest.json").read_text())
+    assert f"structures: {manifest['targets']:,} domains of CATH" in "".join(form.itertext())
 
 
 def test_tool_is_tested_in_good_and_bad_times(tool):
