@@ -375,7 +375,7 @@ def search_speed(args: argparse.Namespace) -> None:
     write_fasta(chosen, fasta)
     command = [sys.executable, "-m", "photophore", "annotate", str(fasta), "-o", str(out), "-q", "--force"]
     start = time.perf_counter()
-    subprocess.run([*command, "--method", "siamese", "-d", args.database, "--threads", str(args.threads)], check=True)
+    subprocess.run([*command, "-d", args.database, "--threads", str(args.threads)], check=True)
     print(
         f"{machine()}; {first} proteins, {sum(map(len, chosen.sequences))} residues: {time.perf_counter() - start:.1f} s"
     )
