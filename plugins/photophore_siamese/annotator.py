@@ -87,20 +87,22 @@ class SiameseAnnotator:
     def annotate(self, batch: SequenceBatch, candidates: Candidates) -> tuple[Annotation, ...]:
         """Return rows of each protein in the order of the batch, by falling TM-score.
 
-        A protein of which nothing may be reported gets one row that says why.
+        A protein that has candidates but nothing that may be reported gets one row that says why.
         """
         if candidates.ids != batch.ids:
             raise DataError("annotator siamese: the candidates are not those of the batch: their protein names differ")
         reasons: dict[int, str] = {}
         for protein, sequence in enumerate(batch.sequences):
             known = len(sequence) - sequence.count("X")
-            if known < self._config.min_residues:
+            if len(candidates.of(protein)) and known < self._config.min_residues:
                 reasons[protein] = (
                     f"not compared: {known} known residues of {len(sequence)}, at least {self._config.min_residues} wanted"
                 )
         found = self.find(batch, candidates, [row for row in range(len(batch)) if row not in reasons])
         rows: list[Annotation] = []
         for protein, sequence in enumerate(batch.sequences):
+            if not len(candidates.of(protein)):
+                continue
             name, length = batch.ids[protein], len(sequence)
             if protein in reasons:
                 rows.append(_unassigned(name, length, reasons[protein]))
@@ -167,9 +169,7 @@ class SiameseAnnotator:
         return verdicts
 
     def _far(self, candidates: Candidates, protein: int) -> str:
-        """Say that there is no candidate, or that none aligns."""
-        if not len(candidates.of(protein)):
-            return "no domain is near"
+        """Say that no candidate aligns."""
         target = int(candidates.targets[candidates.offsets[protein]])
         return f"the nearest is {self._catalogue.ids[target]} ({self._catalogue.codes[target]}), which does not align"
 

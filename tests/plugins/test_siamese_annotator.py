@@ -135,10 +135,9 @@ def test_a_stranger_gets_a_row_that_says_so():
     }
 
 
-def test_a_protein_with_no_domain_near_gets_a_row_that_says_so():
+def test_a_protein_with_no_domain_near_has_no_row():
     batch = batch_of(p="W" * 40)
-    (row,) = annotate(batch, candidates=no_candidates(batch))
-    assert (row.target, row.evidence["reason"]) == ("unassigned", "no domain is near")
+    assert annotate(batch, candidates=no_candidates(batch)) == ()
 
 
 def test_a_domain_is_sought_where_the_aggregator_saw_it_begin():
