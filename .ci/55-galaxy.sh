@@ -4,25 +4,8 @@
 # or, without that, in work/artefacts.
 set -euo pipefail
 
-missing=()
-for program in redis-server:redis-server chromium:chromium; do
-    command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
-done
-if ((${#missing[@]})); then
-    ((EUID == 0)) || { echo "not installed: ${missing[*]}; run this as root, or install them" >&2; exit 1; }
-    echo "installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    # The tests start a server of their own.
-    policy=/usr/sbin/policy-rc.d
-    if [[ ! -e $policy ]]; then
-        trap 'rm -f "$policy"' EXIT
-        printf '#!/bin/sh\nexit 101\n' > "$policy"
-        chmod +x "$policy"
-    fi
-    apt-get update -qq
-    apt-get install --yes --no-install-recommends -qq -o Dpkg::Use-Pty=0 "${missing[@]}" > "$CI_SCRATCH/apt-galaxy.log" 2>&1 ||
-        { tail --lines=20 "$CI_SCRATCH/apt-galaxy.log" >&2; exit 1; }
-fi
+source .ci/debian.sh
+install_missing apt-galaxy redis-server chromium
 tests/workflows/galaxy/install_galaxy.sh "$CI_SCRATCH/galaxy"
 
 source "$CI_SCRATCH/test/bin/activate"
