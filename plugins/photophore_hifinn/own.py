@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
 from photophore.errors import ModelError, PluginError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
-from photophore_hifinn.shape import FORMAT, GATE_FLOOR, HifinnShape, shape_of
+from photophore_hifinn.shape import FORMAT, GATE_FLOOR, shape_of
 from photophore_near.onnx_runtime import open_session
 from photophore_near.packing import MULTIPLE, Row, calls, cut
 from photophore_near.residues import PAD_TOKEN, tokens
+from photophore_near.trained import product_by_row, read_trained
 from photophore_near.upstream import tensor_digest
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _TENSORS = {
     "norm.running_mean", "norm.running_var", "norm.weight", "norm.bias", "inner.weight", "inner.bias", "outer.weight",
 }  # fmt: skip
 
+#: What may be passed, where weights are not these.
+_INSTEAD = "weights that `photophore train hifinn` wrote, or HiFi-NN's Lightning checkpoint (.ckpt)"
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -40,7 +43,7 @@ class OwnEncoder:
     name = "hifinn"
 
     def __init__(self, path: Path, precision: str, runtime: Runtime) -> None:
-        self.shape, self._tensors = _read(path)
+        self.shape, self._tensors = read_trained(path, FORMAT, shape_of, _INSTEAD)
         if missing := _TENSORS - set(self._tensors):
             raise ModelError(f"{path}: has no tensor {min(missing)!r}; check the download")
         self.digest = tensor_digest(self._tensors)
@@ -94,8 +97,8 @@ class OwnEncoder:
         means = sums / np.repeat(gates + GATE_FLOOR, self.shape.hidden // self.shape.heads, axis=1)
         x = (means - t["norm.running_mean"]) / np.sqrt(t["norm.running_var"] + 1e-5)
         x = x * t["norm.weight"] + t["norm.bias"]
-        x = x + np.maximum(_product(x, t["inner.weight"]) + t["inner.bias"], 0)
-        x = _product(x, t["outer.weight"])
+        x = x + np.maximum(product_by_row(x, t["inner.weight"]) + t["inner.bias"], 0)
+        x = product_by_row(x, t["outer.weight"])
         unit: FloatArray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -103,29 +106,3 @@ class OwnEncoder:
 def create_own(path: Path, config: HifinnConfig, runtime: Runtime) -> OwnEncoder:
     """Open the weights at ``path``; `ModelError` where they are not ours, or their exports are missing."""
     return OwnEncoder(path, config.precision, runtime)
-
-
-def _product(x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return ``x @ weight.T``, row by row: a product of all rows at once rounds by how many there are."""
-    result: FloatArray = np.matmul(x[:, None, :], weight.T)[:, 0, :]
-    return result
-
-
-def _read(path: Path) -> tuple[HifinnShape, dict[str, npt.NDArray[Any]]]:
-    """Return the shape and the tensors of our own weights; `ModelError` where they are not."""
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            names = [name for name in file.keys() if not name.endswith("num_batches_tracked")]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file ({error}); check the download") from error
-    if metadata.get("format") != FORMAT:
-        raise ModelError(
-            f"{path}: format is {metadata.get('format')!r}, not {FORMAT!r}; "
-            "pass weights that `photophore train hifinn` wrote, or HiFi-NN's Lightning checkpoint (.ckpt)"
-        )
-    try:
-        return shape_of(metadata["shape"]), tensors
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error
