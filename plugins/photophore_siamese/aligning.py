@@ -7,8 +7,8 @@ filled one by one, for all pairs together; along a row, what gaps bring is a run
     F(i, j) = max(H(i-1, j) - open, F(i-1, j) - extend)               a residue of the first protein stands alone
     E(i, j) = max over k >= 1 of H(i, j-k) - open - (k-1) * extend    residues of the second stand alone
 
-At equal scores a pair goes before a gap, a gap in the first protein before one in the second, and a short gap before a long
-one; the best cell is the first, row by row.
+At equal scores a pair goes before a gap, a gap in the first protein before one in the second, and a long gap before a short
+one; the best cell is the first, row by row. So does parasail, which is asked where it can be had (`photophore_siamese.striped`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from photophore_siamese.striped import MOST_ROWS, align_striped, score_striped
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -89,15 +91,55 @@ def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArra
         ``(pairs, score)`` each: ``pairs`` of ``shape=(aligned, 2), dtype=int32`` names row and column (0-based), both
         rising; none and 0 where no similarity is above 0.
     """
+    found = _striped(matrices, gaps) if MOST_ROWS else {}
+    rest = [place for place in range(len(matrices)) if place not in found]
+    aligned = align_many_by_rows([matrices[place] for place in rest], gaps)
+    found |= dict(zip(rest, aligned, strict=True))
+    return [found[place] for place in range(len(matrices))]
+
+
+def best_score(matrix: FloatArray, gaps: Gaps) -> float:
+    """Return the score of the best local alignment on one matrix."""
+    if matrix.shape[0] > matrix.shape[1]:
+        matrix = matrix.T
+    if MOST_ROWS and 0 < len(matrix) <= MOST_ROWS:
+        score = score_striped(_in_whole_units(matrix), *gaps.units)
+        if score is not None:
+            return score / UNITS
+    if not matrix.size:
+        return 0.0
+    return _Block(_in_units([matrix], _dtype([matrix], [0], gaps)), gaps).best(0).score / UNITS
+
+
+def align_many_by_rows(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArray, float]]:
+    """Do as `align_many` does, without parasail: all pairs together, row by row."""
     found: dict[int, tuple[IntArray, float]] = {}
     for places in _groups(matrices):
-        block = _Block(_in_units([matrices[place] for place in places]), gaps)
+        block = _Block(_in_units([matrices[place] for place in places], _dtype(matrices, places, gaps)), gaps)
         for number, place in enumerate(places):
             at = block.best(number)
             pairs: list[IntArray] = []
             block.walk(number, at, pairs)
             found[place] = (_joined(pairs), at.score / UNITS)
     return [found[place] for place in range(len(matrices))]
+
+
+def _striped(matrices: Sequence[FloatArray], gaps: Gaps) -> dict[int, tuple[IntArray, float]]:
+    """Return what parasail makes of those matrices that it takes, by place."""
+    found: dict[int, tuple[IntArray, float]] = {}
+    for place, matrix in enumerate(matrices):
+        if 0 < len(matrix) <= MOST_ROWS and matrix.shape[1]:
+            aligned = align_striped(_in_whole_units(matrix), *gaps.units)
+            if aligned is not None:
+                found[place] = (aligned[0], aligned[1] / UNITS)
+    return found
+
+
+def _in_whole_units(matrix: FloatArray) -> npt.NDArray[np.int32]:
+    """Return a matrix in units, as `_in_units` does."""
+    scaled = matrix * np.float32(UNITS)
+    np.clip(scaled, -_MOST, _MOST, out=scaled)
+    return np.asarray(np.rint(scaled, out=scaled), dtype=np.int32)
 
 
 def align_long(
@@ -161,12 +203,16 @@ def _groups(matrices: Sequence[FloatArray]) -> Iterator[list[int]]:
         yield group
 
 
-def _in_units(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]] | None = None) -> Units:
+def _dtype(matrices: Sequence[FloatArray], places: Sequence[int], gaps: Gaps) -> type[np.signedinteger[Any]]:
+    """Return what surely holds the scores of those matrices, and what is added to them on the way."""
+    rows, columns = (max(matrices[place].shape[axis] for place in places) for axis in (0, 1))
+    most = UNITS * max(float(matrices[place].max(initial=0.0)) for place in places)
+    return np.int16 if min(most, _MOST) * min(rows, columns) + gaps.units[1] * columns < _SHORT else np.int32
+
+
+def _in_units(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]]) -> Units:
     """Return the matrices in units, ``shape=(rows, pairs, columns)``; what is beyond a matrix is never aligned."""
     rows, columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
-    if dtype is None:
-        most = UNITS * max((float(matrix.max(initial=0.0)) for matrix in matrices), default=0.0)
-        dtype = np.int16 if min(most, _MOST) * min(rows, columns) + UNITS * columns < _SHORT else np.int32
     units: Units = np.full((rows, len(matrices), columns), -_MOST, dtype=dtype)
     for pair, matrix in enumerate(matrices):
         scaled = matrix * np.float32(UNITS)
@@ -189,6 +235,7 @@ class _Block:
         self._h: Units = np.empty((rows + 1, pairs, columns + 1), similar.dtype)
         self._h[:, :, 0] = 0
         self._h[0, :, 1:] = 0 if top is None else top.h
+        self._above = None if top is None else top.f
         self._f: Units = np.full((pairs, columns), -_MOST, similar.dtype) if top is None else top.f.copy()
         self._fill()
 
@@ -248,23 +295,24 @@ class _Block:
                     column -= length
                     score = int(h[row, column])
                     continue
-            if row == 0:
-                return Place(0, column, score, gap)
-            above = h[row - 1 :: -1, column]
-            length = self._length_of_gap(above, score, gap)
-            if not length:
+            if row == 0 or self._began_above(pair, column, score, gap + row):
                 return Place(0, column, score, gap + row)
+            length = self._length_of_gap(h[row - 1 :: -1, column], score, gap)
             row, gap = row - length, 0
             score = int(h[row, column])
             if row == 0:
                 return Place(0, column, score) if score > 0 else None
         return None
 
+    def _began_above(self, pair: int, column: int, score: int, gap: int) -> bool:
+        """Return whether a gap that ends with ``score``, ``gap`` cells after the border, began above it."""
+        return self._above is not None and int(self._above[pair, column - 1]) - self._extend * gap == score
+
     def _length_of_gap(self, before: Units, score: int, gap: int) -> int:
-        """Return how many cells back the gap that ends with ``score``, ``gap`` cells long up to here, began; 0 for none."""
+        """Return how many cells back the longest gap that ends with ``score``, ``gap`` cells long up to here, began; 0 for none."""
         cost = self._open + self._extend * (gap + np.arange(len(before), dtype=np.int64))
         began = np.flatnonzero(before - cost == score)
-        return int(began[0]) + 1 if len(began) else 0
+        return int(began[-1]) + 1 if len(began) else 0
 
 
 def _run_of_pairs(h: Units, similar: Units, row: int, column: int) -> int:

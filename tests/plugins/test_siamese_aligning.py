@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photophore_siamese.aligning import Gaps, align_long, align_many
+from photophore_siamese.aligning import Gaps, align_long, align_many, align_many_by_rows, best_score
 
 GAPS = Gaps(1.0, 0.25)
 
@@ -30,10 +30,10 @@ def slow(similarity, gaps):
         elif state == "h":
             state = "e" if h[i, j] == e[i, j] else "f"
         elif state == "e":
-            state = "e" if e[i, j - 1] - gaps.extend > h[i, j - 1] - gaps.open else "h"
+            state = "e" if e[i, j - 1] - gaps.extend >= h[i, j - 1] - gaps.open else "h"
             j -= 1
         else:
-            state = "f" if f[i - 1, j] - gaps.extend > h[i - 1, j] - gaps.open else "h"
+            state = "f" if f[i - 1, j] - gaps.extend >= h[i - 1, j] - gaps.open else "h"
             i -= 1
     return pairs[::-1], best
 
@@ -46,13 +46,26 @@ def whole_numbers(n, m, seed):
 SIZES = [(1, 1), (1, 9), (9, 1), (7, 7), (12, 30), (30, 12), (33, 41), (50, 50), (3, 80)]
 
 
-def test_many_pairs_equal_the_recurrence_one_by_one():
+@pytest.mark.parametrize("align", [align_many, align_many_by_rows])
+def test_many_pairs_equal_the_recurrence_one_by_one(align):
     matrices = [whole_numbers(n, m, seed) for seed in range(4) for n, m in SIZES]
-    for matrix, (pairs, score) in zip(matrices, align_many(matrices, GAPS), strict=True):
+    for matrix, (pairs, score) in zip(matrices, align(matrices, GAPS), strict=True):
         expected, best = slow(matrix, GAPS)
-        assert score == best
+        assert score == best == best_score(matrix, GAPS)
         assert pairs.tolist() == [list(pair) for pair in expected]
         assert pairs.dtype == np.int32
+
+
+@pytest.mark.parametrize("shape", [(255, 300), (256, 300), (300, 20), (40, 1000)])
+@pytest.mark.parametrize("most", [5, 300, 5000])
+def test_parasail_and_rows_give_the_same_pairs_of_any_size(shape, most):
+    random = np.random.default_rng(most)
+    matrix = (random.integers(-most, most // 2 + 1, shape) / 16).astype(np.float32)
+    gaps = Gaps(most / 20, most / 80)
+    ((pairs, score),) = align_many([matrix], gaps)
+    ((by_rows, score_by_rows),) = align_many_by_rows([matrix], gaps)
+    assert np.array_equal(pairs, by_rows)
+    assert score == score_by_rows == best_score(matrix, gaps)
 
 
 def test_batch_mates_do_not_matter():
@@ -90,12 +103,7 @@ def test_scores_are_parasail_s():
         found = parasail.sw_trace_striped_32("".join(letters[one]), "".join(letters[other]), 11, 1, parasail.blosum62)
         assert score == found.score
         assert pairs[-1].tolist() == [found.end_query, found.end_ref]
-        gaps = sum(
-            11 + (jump - 1)
-            for axis in (0, 1)
-            for jump in (np.diff(pairs[:, axis]) - 1).tolist()
-            if jump
-        )
+        gaps = sum(11 + (jump - 1) for axis in (0, 1) for jump in (np.diff(pairs[:, axis]) - 1).tolist() if jump)
         assert score == matrix[pairs[:, 0], pairs[:, 1]].sum() - gaps
 
 

@@ -1,0 +1,73 @@
+"""Local alignment of one pair by parasail, which fills cells of many rows at once with the processor's vectors.
+
+The same alignments as `photophore_siamese.aligning` makes, to the last pair; there where parasail can be had, and for pairs
+of which one side is short enough: each of its residues is a letter of an alphabet of its own, the other side the columns of a profile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    import parasail
+    from parasail import bindings_v2
+except ImportError:  # there are no wheels for every processor
+    parasail = None
+
+IntArray = npt.NDArray[np.int32]
+
+#: Letters of an alphabet: all bytes but 0, which ends a text.
+_LETTERS = bytes(range(1, 256))
+#: Rows that parasail takes.
+MOST_ROWS = len(_LETTERS) if parasail else 0
+#: Bits of an operation in a CIGAR string; a run of pairs, of columns that stand alone, of rows that stand alone.
+_OPERATION = 4
+_PAIRS, _COLUMNS, _ROWS = (7, 8), 1, 2
+
+if parasail:
+    _create = bindings_v2._lib.parasail_matrix_pssm_create_case_sensitive  # noqa: SLF001 - its Python class lacks it
+    _create.restype = bindings_v2._lib.parasail_matrix_lookup.restype  # noqa: SLF001
+    _create.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
+
+
+def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> tuple[IntArray, int] | None:
+    """Return the best local alignment and its score, or None where the score is more than 16 bits hold.
+
+    ``units (rows, columns)`` are similarities as whole numbers, of at most `MOST_ROWS` rows.
+    """
+    result = _run(parasail.sw_trace_striped_profile_16, units, opening, extending)
+    if result.saturated:
+        return None
+    if result.score <= 0:
+        return np.zeros((0, 2), dtype=np.int32), 0
+    cigar = result.cigar
+    steps = cigar.seq
+    operations, lengths = steps & ((1 << _OPERATION) - 1), steps >> _OPERATION
+    paired = np.isin(operations, _PAIRS)
+    rows = np.cumsum(np.where(paired | (operations == _ROWS), lengths, 0)) + cigar.beg_ref
+    columns = np.cumsum(np.where(paired | (operations == _COLUMNS), lengths, 0)) + cigar.beg_query
+    lengths, rows, columns = lengths[paired].astype(np.int64), rows[paired], columns[paired]
+    back = np.repeat(np.cumsum(lengths), lengths) - np.arange(
+        lengths.sum()
+    )  # to the end of the run, 1 at the last pair
+    pairs = np.stack([np.repeat(rows, lengths) - back, np.repeat(columns, lengths) - back], axis=1)
+    return pairs.astype(np.int32), result.score
+
+
+def score_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> int | None:
+    """Return the score of the best local alignment as `align_striped` does."""
+    result = _run(parasail.sw_striped_profile_16, units, opening, extending)
+    return None if result.saturated else result.score
+
+
+def _run(function: Any, units: npt.NDArray[np.int32], opening: int, extending: int) -> Any:
+    rows, columns = units.shape
+    values = np.ascontiguousarray(units.T, dtype=np.int32)
+    letters = _LETTERS[:rows]
+    matrix = parasail.Matrix(_create(letters, values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), columns))
+    profile = parasail.profile_create_16("A" * columns, matrix)  # the text is not read, the columns are
+    return function(profile, letters, opening, extending)
