@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from photophore.errors import ModelError
 from photophore_near.model import NearNetwork
+from photophore_siamese.exchange import blosum62
 from photophore_siamese.shape import BLOCK_KERNEL, FINE_KERNEL, FORMAT, GATE_FLOOR, SiameseShape, shape_of
 
 #: Shares of the channels that a step of training does without, in blocks and pooled: a thousand folds are soon known by heart.
@@ -73,6 +74,8 @@ class SiameseNetwork(nn.Module):
         self.dropout = nn.Dropout(POOLED_DROPOUT)
         self.inner = nn.Linear(shape.hidden, shape.hidden)
         self.outer = nn.Linear(shape.hidden, shape.dim, bias=False)
+        #: What it adds to the similarity of two residues that their amino acids are these, as a logarithm.
+        self.exchange = nn.Parameter(torch.from_numpy(blosum62()))
         self.pair = nn.Sequential(nn.Linear(2 * shape.width, shape.pair), nn.ReLU(), nn.Linear(shape.pair, 1))
 
     def rows(self, values: Tensor) -> Tensor:
@@ -118,6 +121,10 @@ class SiameseNetwork(nn.Module):
         x = self.dropout(self.norm(sums / (gates + GATE_FLOOR).repeat_interleave(share, dim=1)))
         x = x + functional.relu(self.inner(x))
         return functional.normalize(self.outer(x), dim=-1)
+
+    def exchanged(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return what amino acids add to the similarity, ``(n, m)``, of distributions ``(n, 20)`` and ``(m, 20)``."""
+        return one @ (self.exchange + self.exchange.T) @ other.T / 2
 
     def pair_lddt(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the predicted lDDT of pairs of rows ``(pairs, width)``, ``(pairs,)``; their order does not matter."""

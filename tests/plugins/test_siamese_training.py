@@ -36,8 +36,9 @@ def test_pairing_is_the_share_of_the_partner_among_candidates():
     match = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     excluded = torch.tensor([[True, False, False, True]])  # itself, and one that may be right, too
     anchors = Anchors(torch.tensor([0]), torch.tensor([1]), excluded, torch.tensor([2.0]))
-    expected = -np.log(np.exp(3) / (np.exp(3) + np.exp(0)))
-    assert float(pairing_loss(match, anchors, torch.tensor(3.0))) == pytest.approx(expected, rel=1e-5)
+    exchanged = torch.tensor([[4.0, 0.5, -1.0, 4.0]])
+    expected = -np.log(np.exp(3.5) / (np.exp(3.5) + np.exp(-1)))
+    assert float(pairing_loss(match, anchors, torch.tensor(3.0), exchanged)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_kin_leaves_relatives_of_the_same_fold_out():
@@ -120,7 +121,8 @@ def test_batches_hold_what_is_known_of_each_pair():
     for _ in range(6):
         batch = pairs.draw()
         assert batch.tokens.shape[0] == 6
-        for row, length in enumerate(batch.lengths):
+        assert (np.diff(batch.inside.astype(int), axis=1) <= 0).all()  # from the first residue on
+        for row, length in enumerate(batch.inside.sum(axis=1).tolist()):
             number = int(batch.letters[row, 0, 0])
             assert batch.tokens[row, :length].tolist() == tokens(given.sequences[number]).tolist()
             assert (batch.tokens[row, length:] == PAD_TOKEN).all()
@@ -131,6 +133,24 @@ def test_batches_hold_what_is_known_of_each_pair():
         assert len(batch.lddt) == len(batch.aligned)
 
 
+def test_domains_stand_between_stretches_of_others():
+    given, pairs = sampler(flank_share=0.99, max_residues=90)
+    flanked = 0
+    for _ in range(20):
+        batch = pairs.draw()
+        assert ((batch.tokens != PAD_TOKEN).sum(axis=1) <= 90).all()
+        for row, inside in enumerate(batch.inside):
+            (own,) = np.nonzero(inside)
+            number = int(batch.letters[row, own[0], 0])
+            assert batch.tokens[row, own].tolist() == tokens(given.sequences[number]).tolist()
+            assert (batch.letters[row, ~inside] == UNKNOWN).all()
+            flanked += own[0] > 0
+        for pair, first, second in batch.aligned.tolist():
+            begins = [int(batch.inside[2 * pair + side].argmax()) for side in (0, 1)]
+            assert second - begins[1] == first - begins[0] + 1
+    assert flanked > 20
+
+
 def test_a_homolog_stands_in_where_it_aligns():
     place = np.full(40, -1, dtype=np.int16)
     place[4:7] = [0, 1, 2]
@@ -139,7 +159,7 @@ def test_a_homolog_stands_in_where_it_aligns():
     seen = 0
     for _ in range(30):
         batch = pairs.draw()
-        for row in np.flatnonzero(batch.lengths == 3):
+        for row in np.flatnonzero(batch.inside.sum(axis=1) == 3):
             seen += 1
             assert batch.letters[row, :3, 0].tolist() == [0, 0, 0]
             inside = batch.aligned[batch.aligned[:, 0] == row // 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,9 @@ class Batch:
     ----------
     tokens
         ``shape=(proteins, length), dtype=uint8``, padded.
-    lengths
-        ``shape=(proteins,)``.
+    inside
+        ``shape=(proteins, length), dtype=bool``: True for residues of the protein itself; not for padding, nor for flanks, which are
+        there to be told from it.
     letters
         ``shape=(proteins, length, 3), dtype=uint8``: shape, contact and burial of each residue, 255 where unknown.
     groups
@@ -43,7 +44,7 @@ class Batch:
     """
 
     tokens: ByteArray
-    lengths: IntArray
+    inside: npt.NDArray[np.bool_]
     letters: ByteArray
     groups: IntArray
     tm: FloatArray
@@ -53,11 +54,13 @@ class Batch:
 
 @dataclass(slots=True)
 class _Side:
-    """One protein of a pair: its tokens, its letters, and where the residues of the domain it stands for lie in it."""
+    """One protein of a pair: its tokens, its letters, where the residues of the domain it stands for lie in it, and its flanks."""
 
     tokens: ByteArray
     letters: ByteArray
     place: npt.NDArray[np.int16] | None = None
+    before: ByteArray = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    after: ByteArray = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,11 @@ class Drawing:
     homolog_share: float
     elsewhere_share: float
     max_residues: int
+    flank_share: float = 0.0
 
 
+#: Most residues of a flank, and fewest.
+_FLANKS = (120, 10)
 #: So many batches are drawn together, and put in order of length: proteins of one batch need little padding.
 _DRAWN_TOGETHER = 16
 
@@ -106,6 +112,8 @@ class PairSampler:
         self._tokens = [tokens(sequence) for sequence in domains.sequences]
         self._homologs = [known.homologs.get(name, ()) for name in domains.ids]
         self._pairs, self._max = drawing.pairs, drawing.max_residues
+        self._flank_share = drawing.flank_share
+        self._members = np.unique(truth.pairs)
         self._shares = (drawing.homolog_share, drawing.elsewhere_share if elsewhere else 0.0)
         self._random = np.random.default_rng(seed)
         topologies = domains.level(3)
@@ -153,8 +161,10 @@ class PairSampler:
         for pair, number in enumerate(chosen):
             truth = self._truth.truth(number)
             one, other = (self._side(int(domain)) for domain in self._truth.pairs[number])
+            one, other = self._flanked(one), self._flanked(other)
             first, second = _placed(one, truth.first), _placed(other, truth.second)
             both = (first >= 0) & (second >= 0)
+            first, second = first + len(one.before), second + len(other.before)
             sides += [one, other]
             groups += [int(self._groups[domain]) for domain in self._truth.pairs[number]]
             tm.append(sum(truth.tm) / 2)
@@ -167,12 +177,34 @@ class PairSampler:
         groups, tm, aligned, lddt = [], [], [], []
         for pair, number in enumerate(chosen):
             given = self._elsewhere[number]
-            sides += [_Side(part, np.full((len(part), 3), UNKNOWN, dtype=np.uint8)) for part in given.tokens]
+            one, other = (
+                self._flanked(_Side(part, np.full((len(part), 3), UNKNOWN, dtype=np.uint8))) for part in given.tokens
+            )
+            sides += [one, other]
             groups += [self._folds[number]] * 2
             tm.append(sum(given.tm) / 2)
-            aligned.append(np.stack([np.full(len(given.first), pair), given.first, given.second], axis=1))
+            first, second = (
+                given.first.astype(np.int64) + len(one.before),
+                given.second.astype(np.int64) + len(other.before),
+            )
+            aligned.append(np.stack([np.full(len(first), pair), first, second], axis=1))
             lddt.append(np.full(len(given.first), np.nan, dtype=np.float32))
         return _batch(sides, groups, tm, aligned, lddt)
+
+    def _flanked(self, side: _Side) -> _Side:
+        """Return a side between stretches of other domains, as domains lie in proteins; sometimes, and where there is room."""
+        if self._random.random() >= self._flank_share:
+            return side
+        room = self._max - len(side.tokens)
+        flanks = []
+        for _ in range(2):
+            length = int(self._random.integers(_FLANKS[0] + 1)) if self._random.random() < 0.8 else 0
+            length = min(length, room)
+            other = self._tokens[int(self._random.choice(self._members))]
+            start = int(self._random.integers(max(1, len(other) - length + 1)))
+            flanks.append(other[start : start + length] if length >= _FLANKS[1] else other[:0])
+            room -= len(flanks[-1])
+        return replace(side, before=flanks[0], after=flanks[1])
 
     def _side(self, domain: int) -> _Side:
         """Return a domain, or a homolog in its place."""
@@ -201,16 +233,19 @@ def _batch(
     aligned: Sequence[IntArray],
     lddt: Sequence[FloatArray],
 ) -> Batch:
-    lengths = np.array([len(side.tokens) for side in sides], dtype=np.int64)
-    width = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
+    whole = [np.concatenate([side.before, side.tokens, side.after]) for side in sides]
+    width = -(-max(map(len, whole)) // MULTIPLE) * MULTIPLE
     padded = np.full((len(sides), width), PAD_TOKEN, dtype=np.uint8)
     letters = np.full((len(sides), width, 3), UNKNOWN, dtype=np.uint8)
+    inside = np.zeros((len(sides), width), dtype=bool)
     for row, side in enumerate(sides):
-        padded[row, : len(side.tokens)] = side.tokens
-        letters[row, : len(side.tokens)] = side.letters
+        padded[row, : len(whole[row])] = whole[row]
+        own = slice(len(side.before), len(side.before) + len(side.tokens))
+        letters[row, own] = side.letters
+        inside[row, own] = True
     return Batch(
         padded,
-        lengths,
+        inside,
         letters,
         np.array(groups, dtype=np.int64),
         np.array(tm, dtype=np.float32),

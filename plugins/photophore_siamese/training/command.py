@@ -13,7 +13,7 @@ from photophore_siamese.training.batches import Drawing, Known, PairSampler
 from photophore_siamese.training.config import TrainingConfig, read_config
 from photophore_siamese.training.curve import Curve
 from photophore_siamese.training.loop import train
-from photophore_siamese.training.material import read_aligned, read_chains, read_homologs
+from photophore_siamese.training.material import AlignedPair, ComparedPair, read_aligned, read_chains, read_homologs
 from photophore_siamese.truth.cache import TruthTable, compute, read_table
 from photophore_siamese.truth.domains import Domains, read_domains
 from photophore_siamese.truth.geometry import find_alphabets
@@ -65,9 +65,10 @@ def finish(
     export(network, weights, _calibration_rows(domains, split))
     members = split.members(domains, "train")[::_LETTERS_EVERY]
     common = [domains.sequences[number] for number in members]
-    fitter = Fitter(network, weights.with_suffix(".int8.onnx"), common, threads=config.loop.threads)
+    fitter = Fitter(network, weights, common, threads=config.loop.threads)
     chains = read_chains(here / config.chains) if config.chains else []
-    save_network(network, weights, {}, fit_heads(fitter, domains, valid, chains))
+    elsewhere = [ComparedPair(pair.sequences, pair.tm) for pair in _read_elsewhere(config, here, split, "valid")]
+    save_network(network, weights, {}, fit_heads(fitter, domains, valid, elsewhere, chains))
 
 
 def compute_truth(config: TrainingConfig, domains: Domains, split: Split, folder: Path) -> None:
@@ -83,11 +84,7 @@ def _sampler(config: TrainingConfig, here: Path, domains: Domains, split: Split,
     members = split.members(domains, "train")
     lengths = {domains.ids[number]: len(domains.sequences[number]) for number in members}
     homologs = read_homologs(here / config.homologs, lengths, most=config.homologs_each) if config.homologs else {}
-    elsewhere = (
-        read_aligned(here / config.pairs_elsewhere, here / config.proteins_elsewhere, split, "train")
-        if config.pairs_elsewhere
-        else []
-    )
+    elsewhere = _read_elsewhere(config, here, split, "train")
     t = config.truth
     alphabets = find_alphabets(
         [domains.trace(number) for number in members[::_LETTERS_EVERY]],
@@ -104,9 +101,19 @@ def _sampler(config: TrainingConfig, here: Path, domains: Domains, split: Split,
         len(members), len(truth), sum(map(len, homologs.values())), len(homologs), len(elsewhere),
     )  # fmt: skip
     drawing = Drawing(
-        config.loop.pairs, config.loop.homolog_share, config.loop.elsewhere_share, config.loop.max_residues
+        config.loop.pairs,
+        config.loop.homolog_share,
+        config.loop.elsewhere_share,
+        config.loop.max_residues,
+        config.loop.flank_share,
     )
     return PairSampler(Known(domains, truth, letters, homologs, elsewhere), drawing, config.loop.seed)
+
+
+def _read_elsewhere(config: TrainingConfig, here: Path, split: Split, side: str) -> list[AlignedPair]:
+    if not config.pairs_elsewhere:
+        return []
+    return read_aligned(here / config.pairs_elsewhere, here / config.proteins_elsewhere, split, side)
 
 
 def _curve(domains: Domains, valid: TruthTable) -> Curve:

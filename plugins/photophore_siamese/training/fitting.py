@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from photophore_near.onnx_runtime import open_session
 from photophore_near.packing import MULTIPLE
 from photophore_near.residues import PAD_TOKEN, tokens
+from photophore_near.trained import read_trained
 from photophore_siamese.aligning import align_many
 from photophore_siamese.comparing import Represented
 from photophore_siamese.heads import Heads, lddt_features, tm_features
 from photophore_siamese.model import SiameseNetwork
-from photophore_siamese.training.material import ChainPair
+from photophore_siamese.shape import FORMAT, shape_of
+from photophore_siamese.training.material import ComparedPair
 from photophore_siamese.truth.cache import TruthTable
 from photophore_siamese.truth.domains import Domains
 from photophore_siamese.truth.lddt import aligned_lddt
@@ -37,13 +39,17 @@ IntArray = npt.NDArray[np.int32]
 
 #: Residues from everywhere, against which those of a pair are held.
 _COMMON = 256
-#: What is tried for the similarity, a logarithm, and then for gaps.
-_SIMILARITIES = tuple(product((6.0, 9.0, 12.0), (-0.5, 0.0, 0.5)))
-_GAPS = tuple(product((4.0, 6.0, 9.0), (0.25, 0.5, 1.0)))
-_TRIED_PAIRS = 120
+#: What is tried for the similarity, a logarithm: scale of the rows and their share, shift; and then for gaps.
+_SIMILARITIES = tuple(product((8.0, 12.0), (0.1, 0.15, 0.2, 0.3, 0.5), (-0.1, 0.1)))
+_GAPS = tuple(product((3.0, 4.0, 5.0), (0.25, 0.35, 0.5)))
+_TRIED_PAIRS = 240
+#: TM-scores from which on domains are alike, and below which they are not; the share of these that alike ones are to be above.
+_ALIKE, _UNLIKE, _NEARLY_ALL = 0.5, 0.35, 0.97
 _AT_ONCE = 400
+#: What the heads take from the training as it is.
+_SHARED = ("pair.", "exchange", "letters.")
 #: Hidden units of each network of a head, and networks.
-_HIDDEN, _NETWORKS = 16, 5
+_HIDDEN, _NETWORKS = 16, 10
 #: A tenth of the range with fewer TM-scores than this counts less than the others.
 _RARE = 50
 
@@ -63,19 +69,19 @@ class Example:
 
 
 class Fitter:
-    """Fits the heads of one network; ``graph`` is the exported form of it whose rows the heads will read."""
+    """Fits the heads of the network at ``weights``, to the rows that its export in 8 bits gives."""
 
-    def __init__(self, network: SiameseNetwork, graph: Path, common: Sequence[str], *, threads: int) -> None:
+    def __init__(self, network: SiameseNetwork, weights: Path, common: Sequence[str], *, threads: int) -> None:
         self._network = network
-        self._session = open_session(graph, threads)
+        self._session = open_session(weights.with_suffix(".int8.onnx"), threads)
+        _, learnt = read_trained(weights, FORMAT, shape_of, "weights that `photophore train siamese` wrote")
         self.tensors: dict[str, FloatArray] = {
-            name: np.asarray(value, dtype=np.float32)
-            for name, value in ((n, p.detach().numpy()) for n, p in network.named_parameters() if n.startswith("pair."))
+            name: np.asarray(value, dtype=np.float32) for name, value in learnt.items() if name.startswith(_SHARED)
         }
         random = np.random.default_rng(0)
         everywhere = np.concatenate([self._rows(sequence) for sequence in common])[:, : network.shape.match]
         self.tensors["common.rows"] = everywhere[random.permutation(len(everywhere))[:_COMMON]]
-        self.tensors["align.numbers"] = np.array([10.0, 0.0, 6.0, 0.5], dtype=np.float32)
+        self.tensors["align.numbers"] = np.array([10.0, 0.2, 0.0, 4.0, 0.35], dtype=np.float32)
 
     @property
     def heads(self) -> Heads:
@@ -87,38 +93,54 @@ class Fitter:
         return [self._represent(sequence) for sequence in sequences]
 
     def fit_alignment(self, sequences: Mapping[int, str], truth: TruthTable) -> float:
-        """Choose similarity and gaps that recover most of TM-align's pairs; return the share that is recovered.
+        """Choose similarity and gaps by which alike domains align as TM-align has it, and stand out from unlike ones.
 
-        ``sequences`` are those of the domains of ``truth``.
+        What is best by the sum of two shares: of TM-align's pairs of residues that are recovered, and of alike domains whose
+        score, by the root of the shorter length, is above that of nearly all unlike ones. ``sequences`` are those of the domains
+        of ``truth``. Returns the share that is recovered.
         """
-        alike = np.flatnonzero(truth.tm.mean(axis=1) >= 0.5)
-        alike = alike[:: max(1, len(alike) // _TRIED_PAIRS)][:_TRIED_PAIRS]
-        rows = {int(number): self._rows(sequences[int(number)]) for number in np.unique(truth.pairs[alike])}
-        best = (-1.0, self.tensors["align.numbers"])
-        for columns, tried in (([0, 1], _SIMILARITIES), ([2, 3], _GAPS)):
-            before = best[1]
+        tm = truth.tm.mean(axis=1)
+        alike, unlike = _every(np.flatnonzero(tm >= _ALIKE)), _every(np.flatnonzero(tm < _UNLIKE))
+        rows = {int(n): self._rows(sequences[int(n)]) for n in np.unique(truth.pairs[np.concatenate([alike, unlike])])}
+        root = {number: len(sequences[number]) ** 0.5 for number in rows}
+        best = (-1.0, 0.0, self.tensors["align.numbers"])
+        for columns, tried in (([0, 1, 2], _SIMILARITIES), ([3, 4], _GAPS)):
+            before = best[-1]
             for values in tried:
                 numbers = before.copy()
                 numbers[columns] = values
                 self.tensors["align.numbers"] = numbers
                 heads = self.heads
-                seen = {number: Represented(heads.with_commonness(each), each[0]) for number, each in rows.items()}
-                found = recovered(self.align(truth.pairs[alike], seen), truth, alike)
-                if found > best[0]:
-                    best = (found, numbers)
-        self.tensors["align.numbers"] = best[1]
-        _log.info("alignment: %s recovers %.3f", best[1].tolist(), best[0])
-        return best[0]
+                seen = {n: Represented(heads.finished(each, tokens(sequences[n])), each[0]) for n, each in rows.items()}
+                ours = self._aligned(truth.pairs[alike], seen)
+                found = recovered([pairs for pairs, _ in ours], truth, alike)
+                kin, others = (
+                    [
+                        score / min(root[int(i)], root[int(j)])
+                        for (_, score), (i, j) in zip(result, truth.pairs[side], strict=True)
+                    ]
+                    for result, side in ((ours, alike), (self._aligned(truth.pairs[unlike], seen), unlike))
+                )
+                apart = float(np.mean(np.array(kin) > np.quantile(others, _NEARLY_ALL))) if others else 0.0
+                if found + apart > best[0]:
+                    best = (found + apart, found, numbers)
+        self.tensors["align.numbers"] = best[-1]
+        _log.info("alignment: %s recovers %.3f, and tells %.3f apart", best[-1].tolist(), best[1], best[0] - best[1])
+        return best[1]
 
     def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[IntArray]:
         """Return the alignment of each of ``pairs (n, 2)``."""
+        return [aligned for aligned, _ in self._aligned(pairs, seen)]
+
+    def _aligned(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[tuple[IntArray, float]]:
+        """Return alignment and score of each of ``pairs (n, 2)``."""
         heads, found = self.heads, []
         for start in range(0, len(pairs), _AT_ONCE):
             matrices = [
                 heads.similarity(seen[int(i)].residues, seen[int(j)].residues)
                 for i, j in pairs[start : start + _AT_ONCE]
             ]
-            found += [aligned for aligned, _ in align_many(matrices, heads.gaps)]
+            found += align_many(matrices, heads.gaps)
         return found
 
     def fit_lddt(
@@ -128,7 +150,9 @@ class Fitter:
         heads = self.heads
         sides = [(int(one), int(other)) for one, other in truth.pairs]
         theirs = [truth.truth(number) for number in range(len(sides))]
-        given: list[LddtAlong] = [(np.stack([each.first, each.second], axis=1).astype(np.int32), each.lddt) for each in theirs]
+        given: list[LddtAlong] = [
+            (np.stack([each.first, each.second], axis=1).astype(np.int32), each.lddt) for each in theirs
+        ]
         own: list[LddtAlong] = [
             (pairs, aligned_lddt(domains.trace(one)[pairs[:, 0]], domains.trace(other)[pairs[:, 1]]))
             for (one, other), pairs in zip(sides, aligned, strict=True)
@@ -165,13 +189,20 @@ class Fitter:
         rows = self._rows(sequence)
         held = torch.from_numpy(rows)[None]
         vector = self._network.vectors(*self._network.pooled(held, torch.ones(held.shape[:2])))
-        return Represented(self.heads.with_commonness(rows), vector[0].numpy())
+        return Represented(self.heads.finished(rows, tokens(sequence)), vector[0].numpy())
 
 
 def fit_heads(
-    fitter: Fitter, domains: Domains, truth: TruthTable, chains: Sequence[ChainPair]
+    fitter: Fitter,
+    domains: Domains,
+    truth: TruthTable,
+    elsewhere: Sequence[ComparedPair],
+    chains: Sequence[ComparedPair],
 ) -> dict[str, FloatArray]:
-    """Fit all heads on pairs of domains that were held out, and on pairs of chains; return their tensors."""
+    """Fit all heads on pairs of domains that were held out; the TM-score on pairs compared ``elsewhere`` and of ``chains``, too.
+
+    Returns the tensors of the heads.
+    """
     wanted = [int(number) for number in np.unique(truth.pairs)]
     fitter.fit_alignment({number: domains.sequences[number] for number in wanted}, truth)
     seen = dict(zip(wanted, fitter.represent([domains.sequences[number] for number in wanted]), strict=True))
@@ -181,16 +212,25 @@ def fit_heads(
         Example(seen[int(one)], seen[int(other)], pairs, tuple(tm))
         for (one, other), pairs, tm in zip(truth.pairs, aligned, truth.tm, strict=True)
     ]
-    texts = list(dict.fromkeys(sequence for pair in chains for sequence in pair.sequences))
-    whole = dict(zip(range(len(texts)), fitter.represent(texts), strict=True))
-    places = {text: place for place, text in enumerate(texts)}
-    numbers = np.array([[places[text] for text in pair.sequences] for pair in chains], dtype=np.int32).reshape(-1, 2)
-    met = [
-        Example(whole[int(one)], whole[int(other)], pairs, pair.tm)
-        for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, whole), chains, strict=True)
-    ]
-    fitter.fit_tm(drawn, met)
+    fitter.fit_tm([*drawn, *_examples(fitter, elsewhere)], _examples(fitter, chains))
     return fitter.tensors
+
+
+def _examples(fitter: Fitter, compared: Sequence[ComparedPair]) -> list[Example]:
+    """Represent and align pairs that were compared elsewhere."""
+    texts = list(dict.fromkeys(sequence for pair in compared for sequence in pair.sequences))
+    seen = dict(enumerate(fitter.represent(texts)))
+    places = {text: place for place, text in enumerate(texts)}
+    numbers = np.array([[places[text] for text in pair.sequences] for pair in compared], dtype=np.int32).reshape(-1, 2)
+    return [
+        Example(seen[int(one)], seen[int(other)], pairs, pair.tm)
+        for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, seen), compared, strict=True)
+    ]
+
+
+def _every(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return some of ``numbers``, from end to end."""
+    return numbers[:: max(1, len(numbers) // _TRIED_PAIRS)][:_TRIED_PAIRS]
 
 
 def recovered(aligned: Sequence[IntArray], truth: TruthTable, numbers: npt.NDArray[np.int64]) -> float:

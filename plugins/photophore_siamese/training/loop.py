@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from photophore.errors import ModelError
-from photophore_near.residues import BACKGROUND, distributions
+from photophore_near.residues import BACKGROUND, PAD_TOKEN, distributions
 from photophore_near.training.running import average_into, flushed, save_progress, scheduled_rate
 from photophore_siamese.model import SiameseNetwork, save_network
 from photophore_siamese.shape import SiameseShape
@@ -45,6 +45,8 @@ class LoopSettings:
         Share of the steps that draw pairs compared elsewhere.
     max_residues
         Longer proteins are left out.
+    flank_share
+        How often a domain stands between stretches of others.
     blur
         Up to this share of each residue is the background distribution instead.
     masked
@@ -67,6 +69,7 @@ class LoopSettings:
     homolog_share: float = 0.5
     elsewhere_share: float = 0.2
     max_residues: int = 400
+    flank_share: float = 0.5
     blur: float = 0.15
     masked: float = 0.2
     pairing: float = 1.0
@@ -94,7 +97,7 @@ class LoopSettings:
             raise ValueError(f"pairs is {self.pairs}; a pair is told from others: give at least 2")
         if self.max_residues < 30:
             raise ValueError(f"max_residues is {self.max_residues}; give at least 30")
-        for name in ("homolog_share", "elsewhere_share", "blur", "masked", "average"):
+        for name in ("homolog_share", "elsewhere_share", "flank_share", "blur", "masked", "average"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
         for name in ("pairing", "kin", "tm", "lddt", "letters", "trunk_rate", "weight_decay", "warmup", "seed"):
@@ -149,7 +152,7 @@ class _Trainer:
             raise ModelError(f"{weights}: has the shape {near.shape}, not {self.network.shape.trunk}; set shape.trunk")
         state = {name: value for name, value in near.state_dict().items() if not name.startswith("head.")}
         self.network.trunk.load_state_dict(state)
-        values, counted = self.inputs(batch.tokens, batch.lengths)
+        values, counted = self.inputs(batch)
         features = self.network.trunk.features(values).squeeze(2)  # (proteins, width, positions)
         inside = features.transpose(1, 2)[counted[:, ::2] > 0]
         size = inside.square().mean(dim=0).sqrt()
@@ -166,6 +169,14 @@ class _Trainer:
             "step": self.step,
         }
 
+    def save(self, path: Path) -> None:
+        """Write the averaged weights, and the layers that read letters of structure."""
+        letters = {
+            name: value.detach().cpu().numpy()
+            for name, value in self.heads.letters.state_dict(prefix="letters.").items()
+        }
+        save_network(self.averaged, path, {"step": str(self.step)}, letters)
+
     def resume(self, path: Path) -> None:
         """Go on from the checkpoint at ``path``; `ModelError` where it is of another network."""
         state = torch.load(path, map_location=self.settings.device, weights_only=True)
@@ -180,12 +191,11 @@ class _Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
 
-    def inputs(self, tokens: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Return distributions ``(proteins, length, 20)`` and which residues are there ``(proteins, length)``."""
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return distributions ``(proteins, length, 20)`` and which residues count ``(proteins, length)``."""
         device = self.settings.device
-        values = self._table[torch.from_numpy(tokens.astype(np.int64)).to(device)]
-        counted = (np.arange(tokens.shape[1]) < lengths[:, None]).astype(np.float32)
-        return values, torch.from_numpy(counted).to(device)
+        values = self._table[torch.from_numpy(batch.tokens.astype(np.int64)).to(device)]
+        return values, torch.from_numpy(batch.inside.astype(np.float32)).to(device)
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; returns the losses."""
@@ -193,14 +203,15 @@ class _Trainer:
         for group in self.optimiser.param_groups:
             rate = scheduled_rate(self.step, peak=s.learning_rate, warmup=s.warmup, steps=s.steps)
             group["lr"] = rate * group["share"]
-        values, counted = self.inputs(batch.tokens, batch.lengths)
+        values, counted = self.inputs(batch)
         mixed = s.blur * torch.rand(len(values), 1, 1, device=values.device)
         hidden = torch.rand(*values.shape[:2], 1, device=values.device)
         mixed = torch.where(hidden < s.masked * torch.rand_like(mixed), 1.0, mixed)
-        values = (1 - mixed) * values + mixed * counted[:, :, None] * self._background
+        there = torch.from_numpy((batch.tokens != PAD_TOKEN).astype(np.float32)).to(values.device)
+        values = (1 - mixed) * values + mixed * there[:, :, None] * self._background
         with torch.autocast(torch.device(s.device).type, torch.bfloat16, enabled=s.bfloat16):
             rows, vectors = self.network(values, counted)
-        losses = self._losses(batch, rows, vectors)
+        losses = self._losses(batch, values, rows, vectors)
         loss = torch.stack([getattr(s, name) * value for name, value in losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -210,7 +221,7 @@ class _Trainer:
         average_into(self.averaged, self.network, self.step, most=s.average)
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _losses(self, batch: Batch, rows: Tensor, vectors: Tensor) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, values: Tensor, rows: Tensor, vectors: Tensor) -> dict[str, Tensor]:
         device = rows.device
         scales = self.heads.scales.clamp(max=4.0).exp()
         length = rows.shape[1]
@@ -231,8 +242,9 @@ class _Trainer:
         ]
         known = bool((batch.letters != UNKNOWN).any())
         anchors = self._anchors(batch, one, other, groups, lddt)
+        exchanged = self.network.exchanged(values.flatten(0, 1)[anchors.rows], values.flatten(0, 1))
         return {
-            "pairing": pairing_loss(match, anchors, scales[0]),
+            "pairing": pairing_loss(match, anchors, scales[0], exchanged),
             "kin": kin_loss(vectors, groups, tm, scales[1]),
             "tm": tm_loss(vectors, tm),
             "lddt": lddt_loss(predicted, lddt[chosen]),
@@ -241,8 +253,7 @@ class _Trainer:
 
     def _places(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Return places of residues whose letters are asked for: half of them, at random."""
-        length = batch.tokens.shape[1]
-        inside = np.flatnonzero((np.arange(length) < batch.lengths[:, None]).ravel())
+        inside = np.flatnonzero(batch.inside.ravel())
         return self._random.permutation(inside)[: len(inside) // 2]
 
     def _anchors(self, batch: Batch, one: Tensor, other: Tensor, groups: Tensor, lddt: Tensor) -> Anchors:
@@ -256,11 +267,11 @@ class _Trainer:
         partners = torch.cat([other[chosen], one[chosen]])
         weight = torch.nan_to_num(lddt[chosen], nan=0.6).clamp(min=0.05)
         length = batch.tokens.shape[1]
-        padding = torch.arange(length, device=one.device) >= torch.from_numpy(batch.lengths).to(one.device)[:, None]
+        outside = torch.from_numpy(~batch.inside).to(one.device)
         protein, partner = rows // length, partners // length
         same = groups[protein][:, None] == groups[None, :]  # (anchors, proteins)
         same.scatter_(1, partner[:, None], value=False)
-        excluded = (same[:, :, None] | padding[None]).flatten(1)  # (anchors, residues)
+        excluded = (same[:, :, None] | outside[None]).flatten(1)  # (anchors, residues)
         return Anchors(rows, partners, excluded, torch.cat([weight, weight]))
 
 
@@ -297,7 +308,7 @@ def train(
             if measured:
                 row |= curve.measure(trainer.averaged, bfloat16=settings.bfloat16)
             save_progress(trainer.state(), checkpoint, {**row, "seconds": round(time.monotonic() - started, 1)})
-            save_network(trainer.averaged, weights, {"step": str(trainer.step)})
+            trainer.save(weights)
             losses = []
-    save_network(trainer.averaged, weights, {"step": str(trainer.step)})
+    trainer.save(weights)
     return weights

@@ -29,12 +29,13 @@ class Anchors:
     weights: Tensor
 
 
-def pairing_loss(match: Tensor, anchors: Anchors, scale: Tensor) -> Tensor:
+def pairing_loss(match: Tensor, anchors: Anchors, scale: Tensor, exchanged: Tensor) -> Tensor:
     """Cross-entropy of each anchor's partner among its candidates.
 
-    ``match (residues, dim)`` are unit vectors of all residues of the batch, ``scale`` the inverse temperature.
+    ``match (residues, dim)`` are unit vectors of all residues of the batch, ``scale`` the inverse temperature, and
+    ``exchanged (anchors, residues)`` is what their amino acids alone add to it.
     """
-    logits = scale * match[anchors.rows] @ match.T  # (anchors, residues)
+    logits = scale * match[anchors.rows] @ match.T + exchanged  # (anchors, residues)
     logits = logits.masked_fill(anchors.excluded, -1e4)
     lost = functional.cross_entropy(logits, anchors.partners, reduction="none")
     return (lost * anchors.weights).sum() / anchors.weights.sum().clamp(min=1e-6)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from photophore.errors import InputError
 from photophore.fasta import Record, read_fasta
 from photophore.inputs import open_input
-from photophore_near.residues import tokens
+from photophore_near.residues import TOKEN_LETTERS, tokens
 from photophore_siamese.truth.holdout import Split
 
 ByteArray = npt.NDArray[np.uint8]
@@ -54,19 +54,25 @@ class AlignedPair:
     first: PlaceArray
     second: PlaceArray
 
+    @property
+    def sequences(self) -> tuple[str, str]:
+        """Both proteins, as letters."""
+        one, other = ("".join(TOKEN_LETTERS[token] for token in each) for each in self.tokens)
+        return one, other
+
 
 @dataclass(frozen=True, slots=True)
-class ChainPair:
-    """Two chains that were compared elsewhere, and the TM-score normalised by either."""
+class ComparedPair:
+    """Two proteins that were compared elsewhere, and the TM-score normalised by either."""
 
     sequences: tuple[str, str]
     tm: tuple[float, float]
 
 
-def read_chains(path: Path) -> list[ChainPair]:
+def read_chains(path: Path) -> list[ComparedPair]:
     """Read pairs of chains: a TSV with ``tm1 tm2 sequence1 sequence2``."""
     return [
-        ChainPair((cells["sequence1"], cells["sequence2"]), (float(cells["tm1"]), float(cells["tm2"])))
+        ComparedPair((cells["sequence1"], cells["sequence2"]), (float(cells["tm1"]), float(cells["tm2"])))
         for cells in _table(path)
     ]
 
