@@ -293,7 +293,7 @@ def by_residues(
 def aligned_scores(
     model: StructureModel, seen: Sequence[Represented], candidates: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return the score of the alignment of each candidate, by residue of the shorter; minus infinity for the others."""
+    """Return the score of the alignment of each candidate, by the root of the shorter length; minus infinity for the others."""
     scores = np.full_like(candidates, -np.inf)
     either = np.isfinite(candidates)
     pairs = [(int(i), int(j)) for i, j in np.argwhere(either | either.T) if i < j]
@@ -301,7 +301,7 @@ def aligned_scores(
         part = pairs[start : start + 2000]
         aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
         for (i, j), (_, score) in zip(part, aligned, strict=True):
-            scores[i, j] = scores[j, i] = score / min(len(seen[i]), len(seen[j]))
+            scores[i, j] = scores[j, i] = score / min(len(seen[i]), len(seen[j])) ** 0.5
     return scores
 
 

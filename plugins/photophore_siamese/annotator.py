@@ -23,8 +23,6 @@ from photophore_siamese.writing import cigar
 
 #: Target of the row of a protein for which nothing is reported.
 UNASSIGNED = "unassigned"
-#: Domains aligned at one place of which TM-score and lDDT are predicted: the best alignment is not always the best neighbour.
-JUDGED = 2
 #: Residue vectors of domains that are held at once.
 _HELD_BYTES = 256_000_000
 
@@ -128,7 +126,7 @@ class SiameseAnnotator:
         model = self._encoder.model
         with one_blas_thread():
             domains = self._represented(model, {each.target for each in wanted})
-            for each in place(model, wanted, domains, proteins, judged=max(JUDGED, self._config.shown)):
+            for each in place(model, wanted, domains, proteins, judged=self._config.shown):
                 found.setdefault(each.protein, []).append(each)
         return found
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from photophore_siamese.aligning import Gaps
+from photophore_near.residues import distributions
+from photophore_siamese.aligning import Gaps, best_score
 from photophore_siamese.comparing import Judgement, Represented
 from photophore_siamese.shape import SiameseShape
 
@@ -23,11 +25,16 @@ IntArray = npt.NDArray[np.int32]
 SPANS = (1, 3, 8)
 #: TM-scores; lDDT along our own alignments, which may be wrong; lDDT along alignments that are given.
 HEADS = ("tm", "lddt", "given")
+#: Alphabets of structure: shape, contacts, burial (`photophore_siamese.truth.geometry`).
+LETTERS = 3
+#: Residues of a protein that are held against another read backwards.
+CHANCE_RESIDUES = 255
 #: Layers of each head.
 LAYERS = 2
 
 HEAD_TENSORS = {
-    "common.rows", "align.numbers", "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
+    "common.rows", "align.numbers", "exchange",
+    *(f"letters.{number}.{part}" for number in range(LETTERS) for part in ("weight", "bias")), "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
     *(f"{head}.{layer}.{part}" for head in HEADS for layer in range(LAYERS) for part in ("weight", "bias")),
     *(f"{head}.{part}" for head in HEADS for part in ("middle", "spread")),
 }  # fmt: skip
@@ -43,9 +50,15 @@ class Along:
         Residues of both.
     cosine
         Of their vectors.
-    similar, logits, unbroken
-        ``shape=(aligned,), dtype=float32``: of each pair its similarity, what the rows say of its lDDT, and 1 where the pair
-        before is the neighbour on both sides.
+    similar, exchanged, logits, unbroken
+        ``shape=(aligned,), dtype=float32``: of each pair the similarity of its rows, what its amino acids say, what the rows
+        say of its lDDT, and 1 where the pair before is the neighbour on both sides.
+    same, spelled
+        Share of the pairs with the same amino acid on both sides, and mean chance that both have the same letter of structure, in
+        each alphabet.
+    score, chance, own
+        Score of the alignment; by residue, that of the best one with one protein read backwards, which is what their composition
+        brings by chance; and of each protein with itself.
     span
         Residues of both from the first to the last aligned one.
     """
@@ -53,8 +66,14 @@ class Along:
     sizes: tuple[int, int]
     cosine: float
     similar: FloatArray
+    exchanged: FloatArray
     logits: FloatArray
     unbroken: FloatArray
+    same: float
+    spelled: tuple[float, ...]
+    score: float
+    chance: float
+    own: tuple[float, float]
     span: tuple[int, int]
 
 
@@ -62,31 +81,44 @@ class Heads:
     """The heads of one network.
 
     ``tensors`` hold, beside the layers of the heads: ``common.rows (k, match)``, unit vectors of residues from everywhere;
-    ``align.numbers``: scale and shift of the similarity, and what opening and extending a gap costs; ``middle`` and
-    ``spread`` of the features of each head.
+    ``exchange (20, 20)``: what amino acids add to the similarity; ``letters``: layers that read letters of structure; ``align.numbers``: scale of the rows, their share of the
+    similarity, its shift, and what opening and extending a gap costs; ``middle`` and ``spread`` of the features of each head.
     """
 
     def __init__(self, shape: SiameseShape, tensors: Mapping[str, FloatArray]) -> None:
         self._match, self._width = shape.match, shape.width
         self._tensors = tensors
-        self._scale, self._shift, opening, extending = (float(value) for value in tensors["align.numbers"])
+        self._scale, self._share, self._shift, opening, extending = (float(value) for value in tensors["align.numbers"])
         self.gaps = Gaps(opening, extending)
+        self._letters = distributions()  # (tokens, 20)
+        self._exchange_rows = self._letters @ (0.5 * (tensors["exchange"] + tensors["exchange"].T))
+        #: What two tokens add to the similarity, ``(tokens, tokens)``.
+        self._exchange = self._exchange_rows @ self._letters.T
 
-    def with_commonness(self, rows: FloatArray) -> FloatArray:
-        """Add to each row half the logarithm of how alike its residue is to residues from everywhere."""
+    def finished(self, rows: FloatArray, residues: npt.NDArray[np.uint8]) -> FloatArray:
+        """Add to each row half the logarithm of how alike its residue is to residues from everywhere, and the residue (a token)."""
         logits = np.float32(self._scale) * rows[:, : self._match] @ self._tensors["common.rows"].T  # (n, k)
         most = logits.max(axis=1, keepdims=True)
         common = most + np.log(np.exp(logits - most).mean(axis=1, keepdims=True))
-        return np.concatenate([rows, 0.5 * common], axis=1).astype(np.float32)
+        return np.concatenate([rows, 0.5 * common, residues[:, None]], axis=1).astype(np.float32)
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
-        """Return how much likelier than by chance residues belong together, as a logarithm, less the shift."""
-        match = self._match
-        scaled = np.asarray(np.float32(self._scale) * one[:, :match], dtype=np.float32)
-        result: FloatArray = scaled @ other[:, :match].T
-        result -= one[:, -1:]
-        result -= other[:, -1] + np.float32(self._shift)
+        """Return how much likelier than by chance residues belong together, as a logarithm, less the shift.
+
+        Rows say it, which know the folds that they were trained on too well and so have but a share, and amino acids.
+        """
+        left, right = self._sides(one)[0], self._sides(other)[1]
+        result: FloatArray = left @ right.T
         return result
+
+    def _sides(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what of a residue goes into one product that is all of its similarity, on either side of it."""
+        match, tokens = residues[:, : self._match], _tokens(residues)
+        common = np.float32(self._share) * residues[:, -2:-1]
+        ones = np.ones_like(common)
+        left = [np.float32(self._share * self._scale) * match, ones, -common, self._exchange_rows[tokens]]
+        right = [match, -common - np.float32(self._shift), ones, self._letters[tokens]]
+        return np.concatenate(left, axis=1, dtype=np.float32), np.concatenate(right, axis=1, dtype=np.float32)
 
     def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
         """Return TM-scores and lDDT along the alignment ``pairs``, our own or a ``given`` one; 0 where nothing is aligned."""
@@ -99,31 +131,66 @@ class Heads:
 
     def along(self, one: Represented, other: Represented, pairs: IntArray) -> Along:
         """Return what the rows of two proteins tell along an alignment that is not empty."""
-        similar = self._pair_similarity(one.residues, other.residues, pairs)
-        logits = self._pair_logits(one.residues, other.residues, pairs)
-        steps = np.diff(pairs, axis=0, prepend=pairs[:1] - 1) == 1
-        unbroken = steps.all(axis=1).astype(np.float32)
+        a, b = one.residues[pairs[:, 0]], other.residues[pairs[:, 1]]
+        letters, others = _tokens(a), _tokens(b)
+        exchanged = self._exchange[letters, others]
+        similar = self._pair_similarity(a, b)
+        steps = np.diff(pairs, axis=0, prepend=pairs[:1] - 1) - 1  # residues that are left out before each pair
+        gaps = steps[steps > 0]
+        cost = len(gaps) * self.gaps.open + float((gaps - 1).sum()) * self.gaps.extend
         span = pairs[-1] - pairs[0] + 1
-        cosine = float(one.vector @ other.vector)
-        return Along((len(one), len(other)), cosine, similar, logits, unbroken, (int(span[0]), int(span[1])))
+        return Along(
+            sizes=(len(one), len(other)),
+            cosine=float(one.vector @ other.vector),
+            similar=similar,
+            exchanged=exchanged,
+            logits=self._pair_logits(a[:, : self._width], b[:, : self._width]),
+            unbroken=(steps == 0).all(axis=1).astype(np.float32),
+            same=float((letters == others).mean()),
+            spelled=self._spelled_alike(a[:, : self._width], b[:, : self._width]),
+            score=float(self._share * similar.sum() + exchanged.sum()) - self._shift * len(pairs) - cost,
+            chance=self._chance(one.residues, other.residues),
+            own=(self._own(one.residues), self._own(other.residues)),
+            span=(int(span[0]), int(span[1])),
+        )
 
     def lddt(self, told: Along, *, given: bool = False) -> FloatArray:
         """Return the predicted lDDT of each pair of aligned residues; a ``given`` alignment is taken to be right."""
         return _squashed(self._head("given" if given else "lddt", lddt_features(told)))
 
-    def _pair_similarity(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return the similarity of each aligned pair."""
-        a, b = one[pairs[:, 0]], other[pairs[:, 1]]
+    def _pair_similarity(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Return the similarity of the rows of each pair."""
         cosine = (a[:, : self._match] * b[:, : self._match]).sum(axis=1)
-        return np.asarray(self._scale * cosine - a[:, -1] - b[:, -1] - np.float32(self._shift), dtype=np.float32)
+        return np.asarray(self._scale * cosine - a[:, -2] - b[:, -2], dtype=np.float32)
 
-    def _pair_logits(self, one: FloatArray, other: FloatArray, pairs: IntArray) -> FloatArray:
-        """Return what the rows of each aligned pair say of its lDDT, as logits; `SiameseNetwork.pair_lddt` in numpy."""
+    def _pair_logits(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Return what the rows of each pair say of its lDDT, as logits; `SiameseNetwork.pair_lddt` in numpy."""
         t = self._tensors
-        a, b = one[pairs[:, 0], : self._width], other[pairs[:, 1], : self._width]
         joined = np.concatenate([a * b, np.abs(a - b)], axis=1)
         hidden = np.maximum(joined @ t["pair.0.weight"].T + t["pair.0.bias"], 0)
         return np.asarray((hidden @ t["pair.2.weight"].T + t["pair.2.bias"])[:, 0], dtype=np.float32)
+
+    def _spelled_alike(self, a: FloatArray, b: FloatArray) -> tuple[float, ...]:
+        """Return how likely both residues of a pair have the same letter of structure, in each alphabet, as a mean."""
+        chances = []
+        for number in range(LETTERS):
+            weight, bias = self._tensors[f"letters.{number}.weight"].T, self._tensors[f"letters.{number}.bias"]
+            left, right = np.exp(a @ weight + bias), np.exp(b @ weight + bias)
+            both = (left * right).sum(axis=1) / (left.sum(axis=1) * right.sum(axis=1))
+            chances.append(float(both.mean()))
+        return tuple(chances)
+
+    def _chance(self, one: FloatArray, other: FloatArray) -> float:
+        """Return the score, by residue, of the best alignment with one protein read backwards; of the shorter, the beginning counts."""
+        shorter, longer = sorted((one, other), key=len)
+        shorter = shorter[:CHANCE_RESIDUES]
+        return best_score(self.similarity(shorter, longer[::-1]), self.gaps) / len(shorter)
+
+    def _own(self, residues: FloatArray) -> float:
+        """Return the score of a protein with itself, at least 1."""
+        letters = _tokens(residues)
+        rows = self._share * (self._scale - 2 * residues[:, -2])
+        return max(1.0, float((rows + self._exchange[letters, letters]).sum()) - self._shift * len(residues))
 
     def _head(self, name: str, features: FloatArray) -> FloatArray:
         """Return the logits of a head for ``features (n, features)``, ``shape=(n,)``."""
@@ -135,14 +202,22 @@ class Heads:
 
 def lddt_features(told: Along) -> FloatArray:
     """Return what the lDDT of each pair is predicted from, ``shape=(aligned, features), dtype=float32``."""
-    columns = [told.similar, told.logits]
-    for span in SPANS:
-        columns += [_smoothed(told.similar, span), _smoothed(told.logits, span)]
-    columns += [_smoothed(told.unbroken, SPANS[1])]  # the neighbourhood is in one piece
+    said = np.stack([told.similar, told.exchanged, told.logits, told.unbroken])
+    running = np.cumsum(np.pad(said, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    columns: list[npt.NDArray[Any]] = [said[:3], *(_smoothed(running[:3], span) for span in SPANS)]
+    columns += [_smoothed(running[3:], SPANS[1])]  # the neighbourhood is in one piece
     aligned, (shorter, longer) = len(told.similar), sorted(told.sizes)
-    whole = [np.log(shorter), np.log(longer), aligned / shorter, told.similar.sum() / shorter, told.logits.mean()]
-    columns += [np.full(aligned, value) for value in whole]
-    return np.stack(columns, axis=1).astype(np.float32)
+    whole = [
+        np.log(shorter),
+        np.log(longer),
+        aligned / shorter,
+        told.similar.sum() / shorter,
+        told.exchanged.sum() / shorter,
+        told.logits.mean(),
+        told.same,
+    ]
+    columns += [np.broadcast_to(np.array(whole)[:, None], (len(whole), aligned))]
+    return np.ascontiguousarray(np.concatenate(columns).T, dtype=np.float32)
 
 
 def tm_features(told: Along, lddt: FloatArray) -> FloatArray:
@@ -150,19 +225,32 @@ def tm_features(told: Along, lddt: FloatArray) -> FloatArray:
 
     ``shape=(2, features), dtype=float32``; ``lddt`` is the predicted one along the alignment.
     """
-    aligned, total = len(lddt), float(told.similar.sum())
+    aligned, total, letters = len(lddt), float(told.similar.sum()), float(told.exchanged.sum())
     shorter = min(told.sizes)
+    ordered = np.sort(told.similar)
     both = [
         told.cosine,
         total / shorter,
-        np.sqrt(max(total, 0.0)),
+        max(total, 0.0) ** 0.5,
         total / aligned,
+        letters / shorter,
+        max(letters, 0.0) ** 0.5,
+        letters / aligned,
+        told.same,
+        told.same * aligned / shorter,
         float(told.logits.mean()),
         float(lddt.mean()),
         float(lddt.std()),
         np.count_nonzero(told.similar > 0) / shorter,
         float(told.unbroken.mean()),
-        *np.quantile(told.similar, (0.1, 0.5)).tolist(),
+        float(ordered[(aligned - 1) // 10]),
+        float(ordered[(aligned - 1) // 2]),
+        *told.spelled,
+        told.chance,
+        told.score / shorter - told.chance,
+        told.score / shorter,
+        told.score / shorter**0.5,
+        told.score / (told.own[0] * told.own[1]) ** 0.5,
     ]
     rows = []
     for mine in (0, 1):
@@ -181,13 +269,18 @@ def tm_features(told: Along, lddt: FloatArray) -> FloatArray:
     return np.array(rows, dtype=np.float32)
 
 
+def _tokens(residues: FloatArray) -> npt.NDArray[np.intp]:
+    """Return the residues of finished rows."""
+    return residues[:, -1].astype(np.intp)
+
+
 def _squashed(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
 
-def _smoothed(values: FloatArray, span: int) -> FloatArray:
-    """Return means over up to ``span`` places to each side, fewer at the ends."""
-    running = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    places = np.arange(len(values))
-    first, last = np.maximum(places - span, 0), np.minimum(places + span + 1, len(values))
-    return np.asarray((running[last] - running[first]) / (last - first), dtype=np.float32)
+def _smoothed(running: npt.NDArray[np.float64], span: int) -> npt.NDArray[np.float64]:
+    """Return means over up to ``span`` places to each side, fewer at the ends; ``running (k, n + 1)`` are sums from the start."""
+    places = np.arange(running.shape[1] - 1)
+    first, last = np.maximum(places - span, 0), np.minimum(places + span + 1, len(places))
+    result: npt.NDArray[np.float64] = (running[:, last] - running[:, first]) / (last - first)
+    return result

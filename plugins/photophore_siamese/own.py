@@ -1,7 +1,8 @@
 """Our own structural network on ONNX Runtime: rows of residues, vectors of stretches, TM-score and lDDT of a pair.
 
-A row is a unit vector that alignments compare, what pooling and lDDT read beside it, and last how alike the residue is to
-just any residue. Of two residues, the similarity is the logarithm of how much more alike they are than by chance.
+A row is a unit vector that alignments compare, what pooling and lDDT read beside it, how alike the residue is to
+just any residue, and which amino acid it is. The similarity of two residues is the logarithm of how much likelier than by
+chance they belong together.
 """
 
 from __future__ import annotations
@@ -75,13 +76,14 @@ class OwnModel:
         return self._heads.gaps
 
     def represent(self, sequences: Sequence[str]) -> Iterator[tuple[int, FloatArray]]:
-        """Yield ``(place, residues)`` of each protein, ``residues`` of ``shape=(n, match + side + 1), dtype=float32``."""
+        """Yield ``(place, residues)`` of each protein, ``residues`` of ``shape=(n, match + side + 2), dtype=float32``."""
         border = -(-self.shape.radius // MULTIPLE) * MULTIPLE
         order = sorted(range(len(sequences)), key=lambda place: len(sequences[place]))
         while order:
             part = _next_part(order, sequences)
+            residues = [tokens(sequences[place]) for place in part]
             rows, offsets = run_rows(
-                [tokens(sequences[place]) for place in part],
+                residues,
                 self._run,
                 channels=self.shape.width,
                 empty=PAD_TOKEN,
@@ -91,7 +93,7 @@ class OwnModel:
                 positions_per_call=RESIDUES_PER_CALL,
             )
             for number, place in enumerate(part):
-                yield place, self._heads.with_commonness(rows[offsets[number] : offsets[number + 1]])
+                yield place, self._heads.finished(rows[offsets[number] : offsets[number + 1]], residues[number])
 
     def pool(self, residues: FloatArray, stretches: Sequence[tuple[int, int]]) -> FloatArray:
         """Return a unit vector of each stretch ``(start, stop)`` of a protein, ``shape=(stretches, dim)``."""
@@ -113,7 +115,7 @@ class OwnModel:
 
     def matching(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the unit vectors of residues, and how unlike just any residue each is."""
-        return residues[:, : self.shape.match], -residues[:, -1]
+        return residues[:, : self.shape.match], -residues[:, -2]
 
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""

@@ -47,9 +47,12 @@ def random_heads(network, seed=0):
     common = random.normal(size=(20, SHAPE.match))
     tensors = {
         "common.rows": common / np.linalg.norm(common, axis=1, keepdims=True),
-        "align.numbers": np.array([8.0, 0.2, 4.0, 0.5]),
+        "align.numbers": np.array([8.0, 0.6, 0.2, 4.0, 0.5]),
     }
-    for head, features in (("tm", 19), ("lddt", 14), ("given", 14)):
+    for number, letters in enumerate((6, 5, 4)):
+        tensors[f"letters.{number}.weight"] = random.normal(size=(letters, SHAPE.width)) * 0.2
+        tensors[f"letters.{number}.bias"] = random.normal(size=letters) * 0.2
+    for head, features in (("tm", 32), ("lddt", 20), ("given", 20)):
         tensors |= {
             f"{head}.middle": np.zeros(features),
             f"{head}.spread": np.ones(features),

@@ -19,8 +19,9 @@ from photophore.errors import ModelError
 from photophore.fasta import Record, read_fasta
 from photophore.hookspecs import Runtime
 from photophore_near.packing import MULTIPLE
-from photophore_near.residues import PAD_TOKEN, distributions, tokens
+from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, distributions, tokens
 from photophore_siamese import own
+from photophore_siamese.aligning import align_many
 from photophore_siamese.comparing import Represented, compare, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.heads import tm_features
@@ -73,7 +74,8 @@ def whole(network, sequence):
 def test_fp32_equals_torch(model, network, proteins):
     for protein, rows in zip(proteins, rows_of(model, *proteins), strict=True):
         expected, vector = whole(network, protein)
-        assert rows.shape == (len(protein), SHAPE.width + 1)
+        assert rows.shape == (len(protein), SHAPE.width + 2)
+        assert rows[:, -1].tolist() == tokens(protein).tolist()
         assert rows.dtype == np.float32
         assert np.abs(rows[:, : SHAPE.width] - expected).max() < 1e-5
         assert np.abs(model.pool(rows, [(0, len(protein))])[0] - vector).max() < 1e-5
@@ -121,17 +123,41 @@ def test_odd_proteins_are_represented(model, proteins, sequence):
     assert 0 <= match.tm_score <= 1
 
 
-def test_similarity_is_how_much_more_alike_than_by_chance(model, proteins):
+def test_similarity_is_what_rows_and_amino_acids_say(model, network, proteins):
     one, other = rows_of(model, proteins[0][:20], proteins[1][:30])
     tensors = random_heads(small_network())
-    scale, shift = 8.0, 0.2
+    scale, share, shift = 8.0, 0.6, 0.2
+    exchange = network.exchange.detach().numpy()
 
     def common(row):
         return 0.5 * np.log(np.mean(np.exp(scale * tensors["common.rows"] @ row[: SHAPE.match])))
 
-    expected = scale * one[3, : SHAPE.match] @ other[7, : SHAPE.match] - common(one[3]) - common(other[7]) - shift
+    of_rows = scale * one[3, : SHAPE.match] @ other[7, : SHAPE.match] - common(one[3]) - common(other[7])
+    letters = (AMINO_ACIDS.index(proteins[0][3]), AMINO_ACIDS.index(proteins[1][7]))
     assert model.similarity(one, other).shape == (20, 30)
-    assert model.similarity(one, other)[3, 7] == pytest.approx(expected, abs=1e-4)
+    assert model.similarity(one, other)[3, 7] == pytest.approx(share * of_rows + exchange[letters] - shift, abs=1e-4)
+
+
+def test_what_an_alignment_tells(model, proteins):
+    one, other = represented(model, [proteins[0][:40], proteins[1][:50]])
+    pairs = np.array([[2, 3], [3, 4], [6, 5], [7, 9], [20, 30]], dtype=np.int32)
+    told = model._heads.along(one, other, pairs)
+    similarity, gaps = model.similarity(one.residues, other.residues), model.gaps
+    left_out = [2, 3, 12, 20]  # residues in gaps: 2 of the first, 3 of the second, then both
+    cost = sum(gaps.open + (residues - 1) * gaps.extend for residues in left_out)
+    assert told.score == pytest.approx(similarity[pairs[:, 0], pairs[:, 1]].sum() - cost, abs=1e-3)
+    ((_, backwards),) = align_many([similarity[:, ::-1]], gaps)
+    assert told.chance == pytest.approx(backwards / 40, abs=1e-6)
+    assert told.own[0] == pytest.approx(np.trace(model.similarity(one.residues, one.residues)), abs=1e-2)
+    assert told.same == np.mean([proteins[0][i] == proteins[1][j] for i, j in pairs.tolist()])
+    assert told.unbroken.tolist() == [1, 1, 0, 0, 0]
+    letters = random_heads(small_network())
+    weight, bias = letters["letters.1.weight"], letters["letters.1.bias"]
+    chances = []
+    for rows in (one.residues[pairs[:, 0]], other.residues[pairs[:, 1]]):
+        spelled = np.exp(rows[:, : SHAPE.width] @ weight.T + bias)
+        chances.append(spelled / spelled.sum(axis=1, keepdims=True))
+    assert told.spelled[1] == pytest.approx((chances[0] * chances[1]).sum(axis=1).mean(), abs=1e-5)
 
 
 def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
