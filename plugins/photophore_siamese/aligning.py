@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from photophore_siamese.striped import MOST_ROWS, align_striped, score_striped
+from photophore_siamese.striped import MOST_ROWS, MOST_SCORE, StripedColumns, align_striped, score_striped
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -109,6 +109,25 @@ def best_score(matrix: FloatArray, gaps: Gaps) -> float:
     if not matrix.size:
         return 0.0
     return _Block(_in_units([matrix], _dtype([matrix], [0], gaps)), gaps).best(0).score / UNITS
+
+
+def text_scores(columns: npt.NDArray[np.int32], texts: Sequence[npt.NDArray[np.uint8]], gaps: Gaps) -> npt.NDArray[np.int32]:
+    """Return the scores, in units and at most `MOST_SCORE`, of the best local alignments of one protein with ``texts``.
+
+    ``columns (residues, letters)`` say in units what it adds to pair a residue with a letter.
+    """
+    if MOST_ROWS and len(columns) and all(map(len, texts)):
+        striped = StripedColumns(columns)
+        return np.array([striped.score(text, *gaps.units) for text in texts], dtype=np.int32)
+    return np.array([text_score_by_rows(columns, text, gaps) for text in texts], dtype=np.int32)
+
+
+def text_score_by_rows(columns: npt.NDArray[np.int32], text: npt.NDArray[np.uint8], gaps: Gaps) -> int:
+    """Return what `text_scores` does for one text, without parasail."""
+    if not len(columns) or not len(text):
+        return 0
+    block = _Block(np.ascontiguousarray(columns[:, text].T)[:, None, :], gaps)
+    return min(block.best(0).score, MOST_SCORE)
 
 
 def align_many_by_rows(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArray, float]]:

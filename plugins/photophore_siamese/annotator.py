@@ -14,17 +14,19 @@ from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
 from photophore_siamese.calibration import FEATURES, LEVELS, Calibration
 from photophore_siamese.catalogue import Catalogue
-from photophore_siamese.comparing import Represented, StructureModel, represented
+from photophore_siamese.comparing import Represented, SpellingModel, StructureModel, represented
 from photophore_siamese.config import SiameseAnnotatorConfig
 from photophore_siamese.encoder import ResidueVectors, one_blas_thread
-from photophore_siamese.placing import Found, choose, gather, place
+from photophore_siamese.placing import Found, Wanted, choose, gather, place
 from photophore_siamese.plugin import COLUMNS
 from photophore_siamese.writing import cigar
+
+FloatArray = npt.NDArray[np.float32]
 
 #: Target of the row of a protein for which nothing is reported.
 UNASSIGNED = "unassigned"
 #: Residue vectors of domains that are held at once.
-_HELD_BYTES = 256_000_000
+_HELD_BYTES = 320_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class SiameseAnnotator:
         self._sizes = [len(sequence) for sequence in catalogue.sequences]
         self._encoder: ResidueVectors | None = None
         self._domains: dict[int, Represented] = {}
+        self._spelled: dict[int, npt.NDArray[np.uint8]] = {}
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Take the encoder of the chain, whose residue vectors are aligned."""
@@ -78,7 +81,7 @@ class SiameseAnnotator:
                 f"{type(encoder).__name__}; build the database with --method siamese"
             )
         self._encoder = encoder
-        self._domains = {}
+        self._domains, self._spelled = {}, {}
         if self._calibration is not None and self._calibration.digest != encoder.digest:
             self._calibration = None
 
@@ -114,21 +117,36 @@ class SiameseAnnotator:
         """Return the domains found in the ``chosen`` proteins, by row of the batch."""
         if self._encoder is None:
             raise PluginError("annotator siamese: was not given the encoder of its chain (use_encoder)")
-        wanted = [
-            each
-            for row in chosen
-            for each in choose(candidates, row, len(batch.sequences[row]), self._sizes, self._config)
-        ]
-        of = {each.protein: batch.sequences[each.protein] for each in wanted}
-        residues = self._encoder.residues(list(of.values()))
-        proteins = {protein: residues[sequence] for protein, sequence in of.items()}
-        found: dict[int, list[Found]] = {}
         model = self._encoder.model
+        residues = self._encoder.residues([batch.sequences[row] for row in chosen if len(candidates.of(row))])
+        found: dict[int, list[Found]] = {}
         with one_blas_thread():
+            self._spell(model, {target for row in chosen for target in candidates.of(row).tolist()})
+            wanted: list[Wanted] = []
+            for row in chosen:
+                if len(targets := candidates.of(row)):
+                    sequence = batch.sequences[row]
+                    worth = self._worth(model, residues[sequence], targets.tolist())
+                    wanted += choose(candidates, row, len(sequence), self._sizes, self._config, worth)
+            proteins = {each.protein: residues[batch.sequences[each.protein]] for each in wanted}
             domains = self._represented(model, {each.target for each in wanted})
             for each in place(model, wanted, domains, proteins, judged=self._config.shown):
                 found.setdefault(each.protein, []).append(each)
         return found
+
+    def _spell(self, model: StructureModel, targets: set[int]) -> None:
+        """Put domains into letters, where the model has such and they are not yet."""
+        new = targets - self._spelled.keys()
+        if new and isinstance(model, SpellingModel):
+            domains = self._represented(model, new)
+            self._spelled |= {target: model.spell(domains[target].residues) for target in new}
+
+    def _worth(self, model: StructureModel, residues: FloatArray, targets: Sequence[int]) -> dict[int, int] | None:
+        """Return the quick score of each target against a protein, where the model has such."""
+        if not isinstance(model, SpellingModel):
+            return None
+        scores = model.text_scores(residues, [self._spelled[target] for target in targets])
+        return dict(zip(targets, scores.tolist(), strict=True))
 
     def _represented(self, model: StructureModel, targets: set[int]) -> dict[int, Represented]:
         """Return domains as ``model`` sees them; those seen before are at hand."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,17 @@ class Represented:
 
     def __len__(self) -> int:
         return len(self.residues)
+
+
+@runtime_checkable
+class SpellingModel(Protocol):
+    """A model that scores many proteins against one quickly, as texts of letters, before any is aligned."""
+
+    def spell(self, residues: FloatArray) -> npt.NDArray[np.uint8]:
+        """Return a protein, given by its residue vectors, as letters."""
+
+    def text_scores(self, residues: FloatArray, texts: Sequence[npt.NDArray[np.uint8]]) -> IntArray:
+        """Return how well each text aligns to a protein, ``shape=(texts,)``."""
 
 
 class Judgement(NamedTuple):

@@ -99,8 +99,8 @@ class SiameseAnnotatorConfig:
         },
     )
     aligned: int = field(
-        default=4,
-        metadata={"help": "candidates of each place of a protein that are aligned, the best first"},
+        default=2,
+        metadata={"help": "candidates of each place of a protein that are aligned in full, the best by their quick scores first"},
     )
     shown: int = field(default=1, metadata={"help": "neighbours of each place that are reported, the best first"})
     min_residues: int = field(

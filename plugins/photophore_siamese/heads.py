@@ -90,10 +90,9 @@ class Heads:
         self._tensors = tensors
         self._scale, self._share, self._shift, opening, extending = (float(value) for value in tensors["align.numbers"])
         self.gaps = Gaps(opening, extending)
-        self._letters = distributions()  # (tokens, 20)
-        self._exchange_rows = self._letters @ (0.5 * (tensors["exchange"] + tensors["exchange"].T))
+        letters = distributions()  # (tokens, 20)
         #: What two tokens add to the similarity, ``(tokens, tokens)``.
-        self._exchange = self._exchange_rows @ self._letters.T
+        self._exchange = letters @ (0.5 * (tensors["exchange"] + tensors["exchange"].T)) @ letters.T
 
     def finished(self, rows: FloatArray, residues: npt.NDArray[np.uint8]) -> FloatArray:
         """Add to each row half the logarithm of how alike its residue is to residues from everywhere, and the residue (a token)."""
@@ -102,23 +101,23 @@ class Heads:
         common = most + np.log(np.exp(logits - most).mean(axis=1, keepdims=True))
         return np.concatenate([rows, 0.5 * common, residues[:, None]], axis=1).astype(np.float32)
 
+    def as_rows(self, match: FloatArray, common: FloatArray, letters: npt.NDArray[np.intp]) -> FloatArray:
+        """Return finished rows that `similarity` takes, of vectors that are none of single residues."""
+        rows = np.zeros((len(match), self._width + 2), dtype=np.float32)
+        rows[:, : self._match], rows[:, -2], rows[:, -1] = match, common, letters
+        return rows
+
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return how much likelier than by chance residues belong together, as a logarithm, less the shift.
 
         Rows say it, which know the folds that they were trained on too well and so have but a share, and amino acids.
         """
-        left, right = self._sides(one)[0], self._sides(other)[1]
-        result: FloatArray = left @ right.T
+        match, share = self._match, np.float32(self._share)
+        result: FloatArray = self._exchange[_tokens(one)].take(_tokens(other), axis=1)
+        result -= share * one[:, -2:-1]
+        result -= share * other[:, -2] + np.float32(self._shift)
+        result += (np.float32(self._share * self._scale) * one[:, :match]) @ other[:, :match].T
         return result
-
-    def _sides(self, residues: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what of a residue goes into one product that is all of its similarity, on either side of it."""
-        match, tokens = residues[:, : self._match], _tokens(residues)
-        common = np.float32(self._share) * residues[:, -2:-1]
-        ones = np.ones_like(common)
-        left = [np.float32(self._share * self._scale) * match, ones, -common, self._exchange_rows[tokens]]
-        right = [match, -common - np.float32(self._shift), ones, self._letters[tokens]]
-        return np.concatenate(left, axis=1, dtype=np.float32), np.concatenate(right, axis=1, dtype=np.float32)
 
     def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
         """Return TM-scores and lDDT along the alignment ``pairs``, our own or a ``given`` one; 0 where nothing is aligned."""

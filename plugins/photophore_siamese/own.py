@@ -22,6 +22,7 @@ from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_near.trained import product_by_row, read_trained
 from photophore_near.upstream import tensor_digest
 from photophore_siamese.aligning import Gaps
+from photophore_siamese.codes import CODE_TENSORS, Codes, Text
 from photophore_siamese.comparing import Judgement, Represented
 from photophore_siamese.heads import HEAD_TENSORS, Heads
 from photophore_siamese.shape import FORMAT, GATE_FLOOR, shape_of
@@ -54,9 +55,10 @@ class OwnModel:
 
     def __init__(self, path: Path, precision: str, threads: int) -> None:
         self.shape, self._tensors = read_trained(path, FORMAT, shape_of, _INSTEAD)
-        if missing := (_TENSORS | HEAD_TENSORS) - set(self._tensors):
+        if missing := (_TENSORS | HEAD_TENSORS | CODE_TENSORS) - set(self._tensors):
             raise ModelError(f"{path}: has no tensor {min(missing)!r}; check the download, or train it to the end")
         self._heads = Heads(self.shape, self._tensors)
+        self._codes = Codes(self._heads, self._tensors)
         self._digest = tensor_digest(self._tensors)
         self._session = open_session(path.with_name(f"{path.stem}.{precision}.onnx"), threads)
 
@@ -120,6 +122,14 @@ class OwnModel:
     def similarity(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Return what it adds to an alignment to pair residue i with residue j, ``shape=(n, m)``."""
         return self._heads.similarity(one, other)
+
+    def spell(self, residues: FloatArray) -> Text:
+        """Return a protein as letters of kinds of residues."""
+        return self._codes.spell(residues)
+
+    def text_scores(self, residues: FloatArray, texts: Sequence[Text]) -> npt.NDArray[np.int32]:
+        """Return how well each text aligns to a protein."""
+        return self._codes.scores(residues, texts)
 
     def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
         """Return TM-scores and the lDDT of each pair of aligned residues, along our own alignment or a ``given`` one."""

@@ -97,7 +97,12 @@ class Found:
 
 
 def choose(
-    candidates: Candidates, protein: int, residues: int, sizes: Sequence[int], config: SiameseAnnotatorConfig
+    candidates: Candidates,
+    protein: int,
+    residues: int,
+    sizes: Sequence[int],
+    config: SiameseAnnotatorConfig,
+    worth: Mapping[int, int] | None = None,
 ) -> Iterator[Wanted]:
     """Yield the candidates of one protein that are worth an alignment: the best of each place.
 
@@ -111,6 +116,8 @@ def choose(
         Residues of each domain of the database.
     config
         Its ``aligned``.
+    worth
+        By target: those worth more go first; None leaves the order of ``candidates``.
     """
     part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
     targets = candidates.targets[part].tolist()
@@ -124,7 +131,10 @@ def choose(
         ends = [offset + sizes[target] for offset, target in zip(evidence["offset"], targets, strict=True)]
         stops = [max(start + 1, min(residues, end)) for start, end in zip(starts, ends, strict=True)]
     taken: list[tuple[int, int]] = []
-    for target, start, stop in zip(targets, starts, stops, strict=True):
+    ordered = list(zip(targets, starts, stops, strict=True))
+    if worth is not None:
+        ordered.sort(key=lambda each: -worth[each[0]])
+    for target, start, stop in ordered:
         if sum(same_place((start, stop), other) for other in taken) >= config.aligned:
             continue
         taken.append((start, stop))

@@ -24,9 +24,12 @@ IntArray = npt.NDArray[np.int32]
 _LETTERS = bytes(range(1, 256))
 #: Rows that parasail takes.
 MOST_ROWS = len(_LETTERS) if parasail else 0
-#: Bits of an operation in a CIGAR string; a run of pairs, of columns that stand alone, of rows that stand alone.
+#: Scores are not counted beyond this.
+MOST_SCORE = 32_000
+#: Bits of an operation in a CIGAR string; columns that stand alone, rows that stand alone, and from 7 on
+#: pairs, which may be of the same letter or not.
 _OPERATION = 4
-_PAIRS, _COLUMNS, _ROWS = (7, 8), 1, 2
+_COLUMNS, _ROWS, _PAIRS = 1, 2, 7
 
 if parasail:
     _create = bindings_v2._lib.parasail_matrix_pssm_create_case_sensitive  # noqa: SLF001 - its Python class lacks it
@@ -47,7 +50,7 @@ def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) ->
     cigar = result.cigar
     steps = cigar.seq
     operations, lengths = steps & ((1 << _OPERATION) - 1), steps >> _OPERATION
-    paired = np.isin(operations, _PAIRS)
+    paired = operations >= _PAIRS
     rows = np.cumsum(np.where(paired | (operations == _ROWS), lengths, 0)) + cigar.beg_ref
     columns = np.cumsum(np.where(paired | (operations == _COLUMNS), lengths, 0)) + cigar.beg_query
     lengths, rows, columns = lengths[paired].astype(np.int64), rows[paired], columns[paired]
@@ -64,10 +67,21 @@ def score_striped(units: npt.NDArray[np.int32], opening: int, extending: int) ->
     return None if result.saturated else result.score
 
 
+class StripedColumns:
+    """A protein as columns ``(residues, letters)`` of whole numbers, to be aligned with texts of such letters (0 to 254)."""
+
+    def __init__(self, columns: npt.NDArray[np.int32]) -> None:
+        values = np.ascontiguousarray(columns, dtype=np.int32)
+        pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_int))
+        self._matrix = parasail.Matrix(_create(_LETTERS[: values.shape[1]], pointer, len(values)))
+        # The text that stands for the columns is not read.
+        self.profile = parasail.profile_create_16("A" * len(values), self._matrix)
+
+    def score(self, text: npt.NDArray[np.uint8], opening: int, extending: int) -> int:
+        """Return the score of the best local alignment, at most `MOST_SCORE`."""
+        result = parasail.sw_striped_profile_16(self.profile, (text + 1).tobytes(), opening, extending)
+        return MOST_SCORE if result.saturated else min(result.score, MOST_SCORE)
+
+
 def _run(function: Any, units: npt.NDArray[np.int32], opening: int, extending: int) -> Any:
-    rows, columns = units.shape
-    values = np.ascontiguousarray(units.T, dtype=np.int32)
-    letters = _LETTERS[:rows]
-    matrix = parasail.Matrix(_create(letters, values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), columns))
-    profile = parasail.profile_create_16("A" * columns, matrix)  # the text is not read, the columns are
-    return function(profile, letters, opening, extending)
+    return function(StripedColumns(units.T).profile, _LETTERS[: len(units)], opening, extending)

@@ -9,6 +9,7 @@ import torch
 
 from photophore_near.residues import tokens
 from photophore_near.shape import NearShape
+from photophore_siamese.codes import CODE_TENSORS, KINDS
 from photophore_siamese.export import export
 from photophore_siamese.heads import HEAD_TENSORS
 from photophore_siamese.model import SiameseNetwork, save_network
@@ -42,13 +43,16 @@ def small_network(seed=0):
 
 
 def random_heads(network, seed=0):
-    """Return tensors of heads, by the names of `HEAD_TENSORS`, with weights that matter."""
+    """Return tensors of heads, by the names of `HEAD_TENSORS` and `CODE_TENSORS`, with weights that matter."""
     random = np.random.default_rng(seed)
     common = random.normal(size=(20, SHAPE.match))
     tensors = {
         "common.rows": common / np.linalg.norm(common, axis=1, keepdims=True),
         "align.numbers": np.array([8.0, 0.6, 0.2, 4.0, 0.5]),
     }
+    kinds = random.normal(size=(20 * KINDS, SHAPE.match))
+    tensors["codes.match"] = 0.9 * kinds / np.linalg.norm(kinds, axis=1, keepdims=True)
+    tensors["codes.common"] = random.normal(size=20 * KINDS) * 0.1
     for number, letters in enumerate((6, 5, 4)):
         tensors[f"letters.{number}.weight"] = random.normal(size=(letters, SHAPE.width)) * 0.2
         tensors[f"letters.{number}.bias"] = random.normal(size=letters) * 0.2
@@ -62,7 +66,7 @@ def random_heads(network, seed=0):
             f"{head}.1.bias": random.normal(size=1),
         }
     own = {name for name, _ in network.named_parameters()}
-    assert set(tensors) == {name for name in HEAD_TENSORS if name not in own}
+    assert set(tensors) == {name for name in HEAD_TENSORS | CODE_TENSORS if name not in own}
     return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
 

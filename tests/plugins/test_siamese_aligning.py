@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from photophore_siamese.aligning import Gaps, align_long, align_many, align_many_by_rows, best_score
+from photophore_siamese.aligning import (
+    UNITS,
+    Gaps,
+    align_long,
+    align_many,
+    align_many_by_rows,
+    best_score,
+    text_score_by_rows,
+    text_scores,
+)
+from photophore_siamese.striped import MOST_SCORE
 
 GAPS = Gaps(1.0, 0.25)
 
@@ -133,3 +143,21 @@ def test_a_gap_by_eye():
 def test_gaps_that_make_no_sense(opened, extend):
     with pytest.raises(ValueError, match=r"gaps cost open=.*; give 0 < extend <= open"):
         Gaps(opened, extend)
+
+
+@pytest.mark.parametrize("lengths", [(0, 5), (1, 1), (40, 30), (300, 700)])
+def test_texts_score_as_their_matrices_do(lengths):
+    random = np.random.default_rng(5)
+    columns = random.integers(-60, 40, (lengths[0], 241)).astype(np.int32)
+    texts = [random.integers(0, 241, length).astype(np.uint8) for length in (lengths[1], 12, 1)]
+    scores = text_scores(columns, texts, GAPS)
+    for text, score in zip(texts, scores.tolist(), strict=True):
+        assert score == UNITS * best_score((columns[:, text] / UNITS).astype(np.float32), GAPS)
+        assert score == text_score_by_rows(columns, text, GAPS)
+
+
+def test_scores_of_texts_have_a_bound():
+    columns = np.full((400, 2), 200, dtype=np.int32)
+    text = np.zeros(300, dtype=np.uint8)
+    assert text_scores(columns, [text], GAPS).tolist() == [MOST_SCORE]
+    assert text_score_by_rows(columns, text, GAPS) == MOST_SCORE

@@ -18,6 +18,7 @@ from photophore_siamese.catalogue import Catalogue
 from photophore_siamese.comparing import compare, represented
 from photophore_siamese.config import SiameseAnnotatorConfig, TopConfig
 from photophore_siamese.encoder import SiameseEncoder
+from photophore_siamese.placing import choose
 from photophore_siamese.top import Top
 from photophore_siamese.writing import cigar
 
@@ -291,3 +292,18 @@ def test_the_order_of_two_proteins_turns_the_alignment_round():
     there, back = compare(model, one, other), compare(model, other, one)
     assert there.pairs.tolist() == back.pairs[:, ::-1].tolist()
     assert (there.tm_score, there.tm_score_other) == (back.tm_score_other, back.tm_score)
+
+
+def test_candidates_that_are_worth_more_go_first_at_their_place():
+    names = list(DOMAINS)
+    targets = np.array([names.index(name) for name in ("globin", "barrel", "ferredoxin")], np.int32)
+    evidence = {"offset": np.array([0, 0, 400], np.int32)}
+    given = Candidates(("p",), np.array([0, 3]), targets, np.array([3, 2, 1], np.float32), evidence)
+    sizes = [len(sequence) for sequence in DOMAINS.values()]
+
+    def chosen(worth):
+        return [names[each.target] for each in choose(given, 0, 600, sizes, SiameseAnnotatorConfig(aligned=1), worth)]
+
+    assert chosen(None) == ["globin", "ferredoxin"]
+    worth = {names.index("globin"): 10, names.index("barrel"): 30, names.index("ferredoxin"): 20}
+    assert chosen(worth) == ["barrel", "ferredoxin"]

@@ -21,7 +21,8 @@ from photophore.hookspecs import Runtime
 from photophore_near.packing import MULTIPLE
 from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, distributions, tokens
 from photophore_siamese import own
-from photophore_siamese.aligning import align_many
+from photophore_siamese.aligning import UNITS, align_many, best_score
+from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented, compare, represented
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.heads import tm_features
@@ -158,6 +159,28 @@ def test_what_an_alignment_tells(model, proteins):
         spelled = np.exp(rows[:, : SHAPE.width] @ weight.T + bias)
         chances.append(spelled / spelled.sum(axis=1, keepdims=True))
     assert told.spelled[1] == pytest.approx((chances[0] * chances[1]).sum(axis=1).mean(), abs=1e-5)
+
+
+def test_residues_are_spelled_as_the_nearest_kind_of_their_amino_acid(model, proteins):
+    (rows,) = rows_of(model, f"{proteins[0][:30]}XB")
+    match = random_heads(small_network())["codes.match"].reshape(20, KINDS, -1)
+    text = model.spell(rows)
+    for row, letter, residue in zip(rows, text.tolist(), proteins[0][:30], strict=False):
+        assert AMINO_ACIDS[letter // KINDS] == residue
+        assert letter % KINDS == (match[AMINO_ACIDS.index(residue)] @ row[: SHAPE.match]).argmax()
+    assert text[-2:].tolist() == [20 * KINDS] * 2
+
+
+def test_texts_are_scored_by_what_their_kinds_say(model, proteins):
+    one, other = rows_of(model, proteins[0][:40], proteins[1][:50])
+    tensors = random_heads(small_network())
+    text = model.spell(other)
+    spelled = np.zeros_like(other)
+    spelled[:, : SHAPE.match] = tensors["codes.match"][text]
+    spelled[:, -2], spelled[:, -1] = tensors["codes.common"][text], other[:, -1]
+    expected = UNITS * best_score(model.similarity(one, spelled), model.gaps)
+    assert model.text_scores(one, [text, text[:1]]).tolist()[0] == pytest.approx(expected, abs=2)
+    assert model.text_scores(one[:0], [text]).tolist() == [0]
 
 
 def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):

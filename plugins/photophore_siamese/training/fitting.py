@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from photophore_near.onnx_runtime import open_session
 from photophore_near.packing import MULTIPLE
-from photophore_near.residues import PAD_TOKEN, tokens
+from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, tokens
 from photophore_near.trained import read_trained
 from photophore_siamese.aligning import align_many
+from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented
 from photophore_siamese.heads import Heads, lddt_features, tm_features
 from photophore_siamese.model import SiameseNetwork
@@ -79,7 +81,8 @@ class Fitter:
             name: np.asarray(value, dtype=np.float32) for name, value in learnt.items() if name.startswith(_SHARED)
         }
         random = np.random.default_rng(0)
-        everywhere = np.concatenate([self._rows(sequence) for sequence in common])[:, : network.shape.match]
+        self._common = [(self._rows(sequence), tokens(sequence)) for sequence in common]
+        everywhere = np.concatenate([rows[:, : network.shape.match] for rows, _ in self._common])
         self.tensors["common.rows"] = everywhere[random.permutation(len(everywhere))[:_COMMON]]
         self.tensors["align.numbers"] = np.array([10.0, 0.2, 0.0, 4.0, 0.35], dtype=np.float32)
 
@@ -177,6 +180,22 @@ class Fitter:
         weights = np.concatenate([spread_weights(targets[:count]), np.ones_like(targets[count:])])
         self.tensors |= fit_head("tm", rows, targets.ravel(), weights.ravel())
 
+    def fit_codes(self) -> None:
+        """Divide the residues of each amino acid into kinds by their rows."""
+        finished = np.concatenate([self.heads.finished(rows, residues) for rows, residues in self._common])
+        width = self._network.shape.match
+        match = np.zeros((len(AMINO_ACIDS), KINDS, width), dtype=np.float32)
+        common = np.zeros((len(AMINO_ACIDS), KINDS), dtype=np.float32)
+        for letter in range(len(AMINO_ACIDS)):
+            rows = finished[finished[:, -1] == letter]
+            if not len(rows):
+                continue  # an amino acid that is not there: all its kinds are alike
+            kinds = KMeans(min(KINDS, len(rows)), n_init=1, random_state=0).fit_predict(rows[:, :width])
+            for kind in range(KINDS):
+                members = rows[kinds == kind] if (kinds == kind).any() else rows
+                match[letter, kind], common[letter, kind] = members[:, :width].mean(axis=0), members[:, -2].mean()
+        self.tensors["codes.match"], self.tensors["codes.common"] = match.reshape(-1, width), common.ravel()
+
     def _rows(self, sequence: str) -> FloatArray:
         residues = tokens(sequence)
         padded = np.full((1, -(-len(residues) // MULTIPLE) * MULTIPLE), PAD_TOKEN, dtype=np.int32)
@@ -212,6 +231,7 @@ def fit_heads(
         Example(seen[int(one)], seen[int(other)], pairs, tuple(tm))
         for (one, other), pairs, tm in zip(truth.pairs, aligned, truth.tm, strict=True)
     ]
+    fitter.fit_codes()
     fitter.fit_tm([*drawn, *_examples(fitter, elsewhere)], _examples(fitter, chains))
     return fitter.tensors
 
