@@ -17,6 +17,7 @@ from photophore_near.residues import distributions
 from photophore_siamese.aligning import Gaps, best_score
 from photophore_siamese.comparing import Judgement, Represented
 from photophore_siamese.shape import SiameseShape
+from photophore_siamese.trees import tree_sums
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -33,7 +34,7 @@ CHANCE_RESIDUES = 255
 LAYERS = 2
 
 HEAD_TENSORS = {
-    "common.rows", "align.numbers", "exchange",
+    "common.rows", "align.numbers", "exchange", "tm.trees",
     *(f"letters.{number}.{part}" for number in range(LETTERS) for part in ("weight", "bias")), "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
     *(f"{head}.{layer}.{part}" for head in HEADS for layer in range(LAYERS) for part in ("weight", "bias")),
     *(f"{head}.{part}" for head in HEADS for part in ("middle", "spread")),
@@ -82,7 +83,8 @@ class Heads:
 
     ``tensors`` hold, beside the layers of the heads: ``common.rows (k, match)``, unit vectors of residues from everywhere;
     ``exchange (20, 20)``: what amino acids add to the similarity; ``letters``: layers that read letters of structure; ``align.numbers``: scale of the rows, their share of the
-    similarity, its shift, and what opening and extending a gap costs; ``middle`` and ``spread`` of the features of each head.
+    similarity, its shift, and what opening and extending a gap costs; ``middle`` and ``spread`` of the features of each head;
+    ``tm.trees``: see `photophore_siamese.trees`.
     """
 
     def __init__(self, shape: SiameseShape, tensors: Mapping[str, FloatArray]) -> None:
@@ -125,7 +127,7 @@ class Heads:
             return Judgement(0.0, 0.0, np.zeros(0, dtype=np.float32))
         told = self.along(one, other, pairs)
         lddt = self.lddt(told)
-        first, second = _squashed(self._head("tm", tm_features(told, lddt))).tolist()
+        first, second = self.tm_scores(tm_features(told, lddt)).tolist()
         return Judgement(first, second, self.lddt(told, given=True) if given else lddt)
 
     def along(self, one: Represented, other: Represented, pairs: IntArray) -> Along:
@@ -156,6 +158,11 @@ class Heads:
     def lddt(self, told: Along, *, given: bool = False) -> FloatArray:
         """Return the predicted lDDT of each pair of aligned residues; a ``given`` alignment is taken to be right."""
         return _squashed(self._head("given" if given else "lddt", lddt_features(told)))
+
+    def tm_scores(self, features: FloatArray) -> FloatArray:
+        """Return the TM-scores of rows of `tm_features`: the mean of what networks and trees say, which err in other places."""
+        of_trees = np.clip(tree_sums(self._tensors["tm.trees"], features), 0, 1)
+        return np.asarray((_squashed(self._head("tm", features)) + of_trees) / 2, dtype=np.float32)
 
     def _pair_similarity(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the similarity of the rows of each pair."""

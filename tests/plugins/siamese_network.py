@@ -53,6 +53,7 @@ def random_heads(network, seed=0):
     kinds = random.normal(size=(20 * KINDS, SHAPE.match))
     tensors["codes.match"] = 0.9 * kinds / np.linalg.norm(kinds, axis=1, keepdims=True)
     tensors["codes.common"] = random.normal(size=20 * KINDS) * 0.1
+    tensors["tm.trees"] = np.array([[[6, 0.1, 1, 2, 0], [-1, 0, 0, 0, 0.2], [-1, 0, 0, 0, 0.7]]])
     for number, letters in enumerate((6, 5, 4)):
         tensors[f"letters.{number}.weight"] = random.normal(size=(letters, SHAPE.width)) * 0.2
         tensors[f"letters.{number}.bias"] = random.normal(size=letters) * 0.2

@@ -27,6 +27,7 @@ from photophore_siamese.training.config import read_config
 from photophore_siamese.training.fitting import fit_head, recovered, spread_weights
 from photophore_siamese.training.losses import Anchors, kin_loss, lddt_loss, pairing_loss, tm_loss
 from photophore_siamese.training.material import AlignedPair, Homolog, read_aligned, read_chains, read_homologs, runs
+from photophore_siamese.trees import tree_sums, trees_of
 from photophore_siamese.truth.cache import TruthTable
 from photophore_siamese.truth.geometry import UNKNOWN
 from photophore_siamese.truth.holdout import Split
@@ -209,6 +210,21 @@ def test_a_head_finds_what_can_be_found():
     )
     found = 1 / (1 + np.exp(-(x @ tensors["tm.1.weight"].T + tensors["tm.1.bias"])[:, 0]))
     assert np.abs(found - targets).mean() < 0.02
+
+
+def test_trees_say_what_the_library_says():
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    random = np.random.default_rng(0)
+    features = random.normal(size=(400, 5)).astype(np.float32)
+    targets = np.tanh(features[:, 0]) + (features[:, 1] > 0.3) + random.normal(size=400) * 0.1
+    models = [
+        HistGradientBoostingRegressor(max_iter=30, max_leaf_nodes=6, max_features=0.6, random_state=seed).fit(features, targets)
+        for seed in range(2)
+    ]
+    asked = random.normal(size=(300, 5)).astype(np.float32)
+    expected = np.mean([model.predict(asked) for model in models], axis=0)
+    assert np.abs(tree_sums(trees_of(models), asked) - expected).max() < 1e-5
 
 
 def config_file(folder, **changes):

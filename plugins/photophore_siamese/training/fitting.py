@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.cluster import KMeans
+from sklearn.ensemble import HistGradientBoostingRegressor
 from torch import Tensor, nn
 
 from photophore_near.onnx_runtime import open_session
@@ -30,6 +31,7 @@ from photophore_siamese.heads import Heads, lddt_features, tm_features
 from photophore_siamese.model import SiameseNetwork
 from photophore_siamese.shape import FORMAT, shape_of
 from photophore_siamese.training.material import ComparedPair
+from photophore_siamese.trees import trees_of
 from photophore_siamese.truth.cache import TruthTable
 from photophore_siamese.truth.domains import Domains
 from photophore_siamese.truth.lddt import aligned_lddt
@@ -52,6 +54,8 @@ _AT_ONCE = 400
 _SHARED = ("pair.", "exchange", "letters.")
 #: Hidden units of each network of a head, and networks.
 _HIDDEN, _NETWORKS = 16, 10
+#: Boosted trees: so many rounds, this often.
+_ROUNDS, _FORESTS = 100, 2
 #: A tenth of the range with fewer TM-scores than this counts less than the others.
 _RARE = 50
 
@@ -179,6 +183,7 @@ class Fitter:
         targets = np.array([example.tm for example in usable], dtype=np.float32)
         weights = np.concatenate([spread_weights(targets[:count]), np.ones_like(targets[count:])])
         self.tensors |= fit_head("tm", rows, targets.ravel(), weights.ravel())
+        self.tensors["tm.trees"] = fit_trees(rows, targets.ravel(), weights.ravel())
 
     def fit_codes(self) -> None:
         """Divide the residues of each amino acid into kinds by their rows."""
@@ -293,6 +298,24 @@ def fit_head(
     }
     tensors = {f"{name}.{part}": np.asarray(value.detach().numpy()) for part, value in joined.items()}
     return {f"{name}.middle": middle.astype(np.float32), f"{name}.spread": spread.astype(np.float32), **tensors}
+
+
+def fit_trees(features: FloatArray, targets: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return boosted trees (`photophore_siamese.trees`) that predict ``targets (n,)`` with the least mean distance."""
+    models = [
+        HistGradientBoostingRegressor(
+            loss="absolute_error",
+            max_iter=_ROUNDS,
+            learning_rate=0.08,
+            max_leaf_nodes=8,
+            min_samples_leaf=min(30, max(1, len(features) // 10)),
+            max_features=0.4,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(features, targets, sample_weight=weights)
+        for seed in range(_FORESTS)
+    ]
+    return trees_of(models)
 
 
 def _fit_network(x: Tensor, y: Tensor, w: Tensor, *, rounds: int, batch: int, seed: int) -> nn.Sequential:
