@@ -161,3 +161,18 @@ def test_scores_of_texts_have_a_bound():
     text = np.zeros(300, dtype=np.uint8)
     assert text_scores(columns, [text], GAPS).tolist() == [MOST_SCORE]
     assert text_score_by_rows(columns, text, GAPS) == MOST_SCORE
+
+
+def test_without_parasail_all_is_the_same(monkeypatch):
+    random = np.random.default_rng(8)
+    matrices = [whole_numbers(n, m, seed) for seed in range(2) for n, m in SIZES]
+    columns = random.integers(-60, 40, (50, 241)).astype(np.int32)
+    texts = [random.integers(0, 241, length).astype(np.uint8) for length in (30, 90)]
+
+    def all_of_them():
+        aligned = [(pairs.tolist(), score) for pairs, score in align_many(matrices, GAPS)]
+        return aligned, [best_score(matrix, GAPS) for matrix in matrices], text_scores(columns, texts, GAPS).tolist()
+
+    usual = all_of_them()
+    monkeypatch.setattr("photophore_siamese.aligning.MOST_ROWS", 0)
+    assert all_of_them() == usual
