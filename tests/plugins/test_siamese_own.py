@@ -165,7 +165,7 @@ def test_residues_are_spelled_as_the_nearest_kind_of_their_amino_acid(model, pro
     (rows,) = rows_of(model, f"{proteins[0][:30]}XB")
     match = random_heads(small_network())["codes.match"].reshape(20, KINDS, -1)
     text = model.spell(rows)
-    for row, letter, residue in zip(rows, text.tolist(), proteins[0][:30], strict=False):
+    for row, letter, residue in zip(rows[:30], text[:30].tolist(), proteins[0][:30], strict=True):
         assert AMINO_ACIDS[letter // KINDS] == residue
         assert letter % KINDS == (match[AMINO_ACIDS.index(residue)] @ row[: SHAPE.match]).argmax()
     assert text[-2:].tolist() == [20 * KINDS] * 2
