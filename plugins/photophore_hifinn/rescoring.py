@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import parasail
-from parasail import bindings_v2
 
 from photophore_hifinn.compact import BITS_PER_STEP, LIKE, GroupProfiles
 from photophore_near.residues import AMINO_ACIDS
+from photophore_near.scored_columns import columns_matrix
 
 #: Steps of a third of a bit for the first residue of a gap and for every further one: log2 of the 0.02 and 0.4 with which
 #: HMMER opens and extends a gap in a profile of one sequence.
@@ -23,10 +22,6 @@ GAP_OPEN, GAP_EXTEND = 17, 4
 SPANNED_BITS = 8.0
 #: Alignments of fewer bits are what any two proteins have.
 TELLING_BITS = 16.0
-
-_create = bindings_v2._lib.parasail_matrix_pssm_create  # noqa: SLF001 - parasail has it, its Python class does not
-_create.restype = bindings_v2._lib.parasail_matrix_lookup.restype  # noqa: SLF001
-_create.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +105,8 @@ class _Columns:
     """Columns of scores as parasail wants them; counted in 8 bits, and in 16 or 32 where a score does not fit."""
 
     def __init__(self, columns: npt.NDArray[np.int32]) -> None:
-        values = np.ascontiguousarray(columns)
-        pointer = _create(AMINO_ACIDS.encode("ascii"), values.ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(values))
-        self._matrix = parasail.Matrix(pointer)
-        self._stand_in = "A" * len(values)  # parasail asks for a sequence beside the columns, and does not read it
+        self._matrix = columns_matrix(columns, AMINO_ACIDS.encode("ascii"))
+        self._stand_in = "A" * len(columns)  # parasail asks for a sequence beside the columns, and does not read it
         self._narrow = parasail.profile_create_8(self._stand_in, self._matrix)
 
     @cached_property

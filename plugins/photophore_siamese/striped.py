@@ -6,7 +6,6 @@ of which one side is short enough: each of its residues is a letter of an alphab
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ import numpy.typing as npt
 
 try:
     import parasail
-    from parasail import bindings_v2
+
+    from photophore_near.scored_columns import columns_matrix
 except ImportError:  # there are no wheels for every processor
     parasail = None
 
@@ -30,11 +30,6 @@ MOST_SCORE = 32_000
 #: pairs, which may be of the same letter or not.
 _OPERATION = 4
 _COLUMNS, _ROWS, _PAIRS = 1, 2, 7
-
-if parasail:
-    _create = bindings_v2._lib.parasail_matrix_pssm_create_case_sensitive  # noqa: SLF001 - its Python class lacks it
-    _create.restype = bindings_v2._lib.parasail_matrix_lookup.restype  # noqa: SLF001
-    _create.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_int]
 
 
 def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> tuple[IntArray, int] | None:
@@ -54,9 +49,8 @@ def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) ->
     rows = np.cumsum(np.where(paired | (operations == _ROWS), lengths, 0)) + cigar.beg_ref
     columns = np.cumsum(np.where(paired | (operations == _COLUMNS), lengths, 0)) + cigar.beg_query
     lengths, rows, columns = lengths[paired].astype(np.int64), rows[paired], columns[paired]
-    back = np.repeat(np.cumsum(lengths), lengths) - np.arange(
-        lengths.sum()
-    )  # to the end of the run, 1 at the last pair
+    # To the end of the run, 1 at its last pair.
+    back = np.repeat(np.cumsum(lengths), lengths) - np.arange(lengths.sum())
     pairs = np.stack([np.repeat(rows, lengths) - back, np.repeat(columns, lengths) - back], axis=1)
     return pairs.astype(np.int32), result.score
 
@@ -71,11 +65,9 @@ class StripedColumns:
     """A protein as columns ``(residues, letters)`` of whole numbers, to be aligned with texts of such letters (0 to 254)."""
 
     def __init__(self, columns: npt.NDArray[np.int32]) -> None:
-        values = np.ascontiguousarray(columns, dtype=np.int32)
-        pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_int))
-        self._matrix = parasail.Matrix(_create(_LETTERS[: values.shape[1]], pointer, len(values)))
+        self._matrix = columns_matrix(columns, _LETTERS[: columns.shape[1]])
         # The text that stands for the columns is not read.
-        self.profile = parasail.profile_create_16("A" * len(values), self._matrix)
+        self.profile = parasail.profile_create_16("A" * len(columns), self._matrix)
 
     def score(self, text: npt.NDArray[np.uint8], opening: int, extending: int) -> int:
         """Return the score of the best local alignment, at most `MOST_SCORE`."""
