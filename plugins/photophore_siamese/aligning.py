@@ -91,7 +91,7 @@ def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArra
         ``(pairs, score)`` each: ``pairs`` of ``shape=(aligned, 2), dtype=int32`` names row and column (0-based), both
         rising; none and 0 where no similarity is above 0.
     """
-    found = _striped(matrices, gaps) if MOST_ROWS else {}
+    found = _striped(matrices, gaps)
     rest = [place for place in range(len(matrices)) if place not in found]
     aligned = align_many_by_rows([matrices[place] for place in rest], gaps)
     found |= dict(zip(rest, aligned, strict=True))
@@ -102,13 +102,13 @@ def best_score(matrix: FloatArray, gaps: Gaps) -> float:
     """Return the score of the best local alignment on one matrix."""
     if matrix.shape[0] > matrix.shape[1]:
         matrix = matrix.T
-    if MOST_ROWS and 0 < len(matrix) <= MOST_ROWS:
-        score = score_striped(_in_whole_units(matrix), *gaps.units)
-        if score is not None:
-            return score / UNITS
     if not matrix.size:
         return 0.0
-    return _Block(_in_units([matrix], _dtype([matrix], [0], gaps)), gaps).best(0).score / UNITS
+    if len(matrix) <= MOST_ROWS:
+        score = score_striped(in_units(matrix), *gaps.units)
+        if score is not None:
+            return score / UNITS
+    return _Block(_padded([matrix], _dtype([matrix], [0], gaps)), gaps).best(0).score / UNITS
 
 
 def text_scores(columns: npt.NDArray[np.int32], texts: Sequence[npt.NDArray[np.uint8]], gaps: Gaps) -> npt.NDArray[np.int32]:
@@ -134,7 +134,7 @@ def align_many_by_rows(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple
     """Do as `align_many` does, without parasail: all pairs together, row by row."""
     found: dict[int, tuple[IntArray, float]] = {}
     for places in _groups(matrices):
-        block = _Block(_in_units([matrices[place] for place in places], _dtype(matrices, places, gaps)), gaps)
+        block = _Block(_padded([matrices[place] for place in places], _dtype(matrices, places, gaps)), gaps)
         for number, place in enumerate(places):
             at = block.best(number)
             pairs: list[IntArray] = []
@@ -147,18 +147,24 @@ def _striped(matrices: Sequence[FloatArray], gaps: Gaps) -> dict[int, tuple[IntA
     """Return what parasail makes of those matrices that it takes, by place."""
     found: dict[int, tuple[IntArray, float]] = {}
     for place, matrix in enumerate(matrices):
-        if 0 < len(matrix) <= MOST_ROWS and matrix.shape[1]:
-            aligned = align_striped(_in_whole_units(matrix), *gaps.units)
+        if matrix.size and len(matrix) <= MOST_ROWS:
+            aligned = align_striped(in_units(matrix), *gaps.units)
             if aligned is not None:
                 found[place] = (aligned[0], aligned[1] / UNITS)
     return found
 
 
-def _in_whole_units(matrix: FloatArray) -> npt.NDArray[np.int32]:
-    """Return a matrix in units, as `_in_units` does."""
-    scaled = matrix * np.float32(UNITS)
-    np.clip(scaled, -_MOST, _MOST, out=scaled)
-    return np.asarray(np.rint(scaled, out=scaled), dtype=np.int32)
+def in_units(matrix: FloatArray) -> npt.NDArray[np.int32]:
+    """Return a matrix of similarities in units."""
+    return _rounded(matrix).astype(np.int32)
+
+
+def _rounded(matrix: FloatArray) -> FloatArray:
+    """Return a matrix of similarities in units, not yet as whole numbers."""
+    scaled: FloatArray = matrix * np.float32(UNITS)
+    if scaled.min(initial=0.0) < -_MOST or scaled.max(initial=0.0) > _MOST:
+        np.clip(scaled, -_MOST, _MOST, out=scaled)
+    return np.rint(scaled, out=scaled)
 
 
 def align_long(
@@ -175,7 +181,7 @@ def align_long(
 
     def band(number: int) -> _Block:
         matrix = similarity(starts[number], min(starts[number] + height, rows))
-        return _Block(_in_units([matrix], np.int32), gaps, tops[number])
+        return _Block(_padded([matrix], np.int32), gaps, tops[number])
 
     tops: list[Border | None] = [None]
     best, last = Place(0, 0, 0), 0
@@ -229,15 +235,12 @@ def _dtype(matrices: Sequence[FloatArray], places: Sequence[int], gaps: Gaps) ->
     return np.int16 if min(most, _MOST) * min(rows, columns) + gaps.units[1] * columns < _SHORT else np.int32
 
 
-def _in_units(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]]) -> Units:
+def _padded(matrices: Sequence[FloatArray], dtype: type[np.signedinteger[Any]]) -> Units:
     """Return the matrices in units, ``shape=(rows, pairs, columns)``; what is beyond a matrix is never aligned."""
     rows, columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
     units: Units = np.full((rows, len(matrices), columns), -_MOST, dtype=dtype)
     for pair, matrix in enumerate(matrices):
-        scaled = matrix * np.float32(UNITS)
-        if scaled.min(initial=0.0) < -_MOST or scaled.max(initial=0.0) > _MOST:
-            np.clip(scaled, -_MOST, _MOST, out=scaled)
-        units[: matrix.shape[0], pair, : matrix.shape[1]] = np.rint(scaled, out=scaled)
+        units[: matrix.shape[0], pair, : matrix.shape[1]] = _rounded(matrix)
     return units
 
 

@@ -118,16 +118,16 @@ class SiameseAnnotator:
         if self._encoder is None:
             raise PluginError("annotator siamese: was not given the encoder of its chain (use_encoder)")
         model = self._encoder.model
-        residues = self._encoder.residues([batch.sequences[row] for row in chosen if len(candidates.of(row))])
+        near = {row: candidates.of(row).tolist() for row in chosen if len(candidates.of(row))}
+        residues = self._encoder.residues([batch.sequences[row] for row in near])
         found: dict[int, list[Found]] = {}
         with one_blas_thread():
-            self._spell(model, {target for row in chosen for target in candidates.of(row).tolist()})
+            self._spell(model, {target for targets in near.values() for target in targets})
             wanted: list[Wanted] = []
-            for row in chosen:
-                if len(targets := candidates.of(row)):
-                    sequence = batch.sequences[row]
-                    worth = self._worth(model, residues[sequence], targets.tolist())
-                    wanted += choose(candidates, row, len(sequence), self._sizes, self._config, worth)
+            for row, targets in near.items():
+                sequence = batch.sequences[row]
+                worth = self._worth(model, residues[sequence], targets)
+                wanted += choose(candidates, row, len(sequence), self._sizes, self._config, worth)
             proteins = {each.protein: residues[batch.sequences[each.protein]] for each in wanted}
             domains = self._represented(model, {each.target for each in wanted})
             for each in place(model, wanted, domains, proteins, judged=self._config.shown):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photophore_near.residues import AMINO_ACIDS, TOKEN_LETTERS
-from photophore_siamese.aligning import UNITS, text_scores
+from photophore_siamese.aligning import in_units, text_scores
 from photophore_siamese.heads import Heads
 
 FloatArray = npt.NDArray[np.float32]
@@ -52,5 +52,4 @@ class Codes:
 
     def scores(self, residues: FloatArray, texts: Sequence[Text]) -> npt.NDArray[np.int32]:
         """Return the score of each text against a protein, in units of `photophore_siamese.aligning`."""
-        columns = np.rint(self._heads.similarity(residues, self._rows) * np.float32(UNITS))
-        return text_scores(columns.astype(np.int32), texts, self._heads.gaps)
+        return text_scores(in_units(self._heads.similarity(residues, self._rows)), texts, self._heads.gaps)

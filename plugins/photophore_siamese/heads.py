@@ -35,7 +35,8 @@ LAYERS = 2
 
 HEAD_TENSORS = {
     "common.rows", "align.numbers", "exchange", "tm.trees",
-    *(f"letters.{number}.{part}" for number in range(LETTERS) for part in ("weight", "bias")), "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
+    "pair.0.weight", "pair.0.bias", "pair.2.weight", "pair.2.bias",
+    *(f"letters.{number}.{part}" for number in range(LETTERS) for part in ("weight", "bias")),
     *(f"{head}.{layer}.{part}" for head in HEADS for layer in range(LAYERS) for part in ("weight", "bias")),
     *(f"{head}.{part}" for head in HEADS for part in ("middle", "spread")),
 }  # fmt: skip
@@ -82,9 +83,9 @@ class Heads:
     """The heads of one network.
 
     ``tensors`` hold, beside the layers of the heads: ``common.rows (k, match)``, unit vectors of residues from everywhere;
-    ``exchange (20, 20)``: what amino acids add to the similarity; ``letters``: layers that read letters of structure; ``align.numbers``: scale of the rows, their share of the
-    similarity, its shift, and what opening and extending a gap costs; ``middle`` and ``spread`` of the features of each head;
-    ``tm.trees``: see `photophore_siamese.trees`.
+    ``exchange (20, 20)``: what amino acids add to the similarity; ``letters``: layers that read letters of structure;
+    ``align.numbers``: scale of the rows, their share of the similarity, its shift, and what opening and extending a gap costs;
+    ``middle`` and ``spread`` of the features of each head; ``tm.trees``: see `photophore_siamese.trees`.
     """
 
     def __init__(self, shape: SiameseShape, tensors: Mapping[str, FloatArray]) -> None:

@@ -13,7 +13,7 @@ from photophore_siamese.training.batches import Drawing, Known, PairSampler
 from photophore_siamese.training.config import TrainingConfig, read_config
 from photophore_siamese.training.curve import Curve
 from photophore_siamese.training.loop import train
-from photophore_siamese.training.material import AlignedPair, ComparedPair, read_aligned, read_chains, read_homologs
+from photophore_siamese.training.material import AlignedPair, read_aligned, read_chains, read_homologs
 from photophore_siamese.truth.cache import TruthTable, compute, read_table
 from photophore_siamese.truth.domains import Domains, read_domains
 from photophore_siamese.truth.geometry import find_alphabets
@@ -67,7 +67,7 @@ def finish(
     common = [domains.sequences[number] for number in members]
     fitter = Fitter(network, weights, common, threads=config.loop.threads)
     chains = read_chains(here / config.chains) if config.chains else []
-    elsewhere = [ComparedPair(pair.sequences, pair.tm) for pair in _read_elsewhere(config, here, split, "valid")]
+    elsewhere = _read_elsewhere(config, here, split, "valid")
     save_network(network, weights, {}, fit_heads(fitter, domains, valid, elsewhere, chains))
 
 

@@ -30,7 +30,7 @@ from photophore_siamese.comparing import Represented
 from photophore_siamese.heads import Heads, lddt_features, tm_features
 from photophore_siamese.model import SiameseNetwork
 from photophore_siamese.shape import FORMAT, shape_of
-from photophore_siamese.training.material import ComparedPair
+from photophore_siamese.training.material import AlignedPair, ComparedPair
 from photophore_siamese.trees import trees_of
 from photophore_siamese.truth.cache import TruthTable
 from photophore_siamese.truth.domains import Domains
@@ -220,7 +220,7 @@ def fit_heads(
     fitter: Fitter,
     domains: Domains,
     truth: TruthTable,
-    elsewhere: Sequence[ComparedPair],
+    elsewhere: Sequence[AlignedPair],
     chains: Sequence[ComparedPair],
 ) -> dict[str, FloatArray]:
     """Fit all heads on pairs of domains that were held out; the TM-score on pairs compared ``elsewhere`` and of ``chains``, too.
@@ -241,7 +241,7 @@ def fit_heads(
     return fitter.tensors
 
 
-def _examples(fitter: Fitter, compared: Sequence[ComparedPair]) -> list[Example]:
+def _examples(fitter: Fitter, compared: Sequence[AlignedPair | ComparedPair]) -> list[Example]:
     """Represent and align pairs that were compared elsewhere."""
     texts = list(dict.fromkeys(sequence for pair in compared for sequence in pair.sequences))
     seen = dict(enumerate(fitter.represent(texts)))
