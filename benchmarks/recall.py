@@ -57,7 +57,7 @@ def main() -> None:
         inputs=("example:corynebacterium",), database=args.database, dry_run=True, threads=args.threads, links=links
     )
     plan = check(config, load_registry())
-    chain = open_chain(plan)
+    chain = open_chain(plan.database, plan.links, plan.runtime)
     proteins = read_proteins(args.proteins)
     wanted = held_out()
     chosen = [t for t, name in enumerate(chain.targets.ids) if args.all or name in wanted]

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from photophore.clock import Clock
-from photophore.errors import DataError, OutOfMemoryError, PluginError, RecordError
-from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index
+from photophore.database import Database
+from photophore.errors import DatabaseError, DataError, OutOfMemoryError, PluginError, RecordError
+from photophore.hookspecs import Aggregator, Annotator, Encoder, EncoderSpec, Index, Runtime, UsesEncoder
+from photophore.links import Link, method_name
 from photophore.stream import StageError
 from photophore.trace import calling
 from photophore.types import Annotation, Candidates, Embeddings, Neighbours, ProfileBatch, SequenceBatch, TargetTable
@@ -86,6 +88,44 @@ class Chain:
             annotations = self.annotator.annotate(batch, candidates)
             check_annotations(annotations, batch, stage)
         return [replace(annotation, method=self.method) for annotation in annotations]
+
+
+def open_chain(database: Database, links: Mapping[str, Link], runtime: Runtime, clock: Clock | None = None) -> Chain:
+    """Open every link on the database; `DatabaseError` where the database was made with other weights."""
+    encoder = links["encoder"].create(runtime)
+    made_with = database.manifest.links["encoder"].digest
+    if encoder.digest != made_with:
+        raise DatabaseError(
+            f"{database.path}: was made with other weights of encoder {links['encoder'].name!r} "
+            f"({str(made_with)[:12]}, these are {encoder.digest[:12]}); choose those (--set encoder.weights=...) "
+            "or build the database again"
+        )
+    index = links["index"].create(runtime)
+    with links["index"].calling("load"):
+        index.load(database.index_folder)
+    annotator = links["annotator"]
+    opened = annotator.create(database.annotator_folder, database.targets, runtime)
+    if isinstance(opened, UsesEncoder):
+        with annotator.calling("use_encoder"):
+            opened.use_encoder(encoder)
+    search = Search(
+        links["encoder"].spec,
+        encoder,
+        links["index"].name,
+        index,
+        database.manifest.vectors,
+        clock or Clock(),
+        {f"{kind} {link.name}": link.maker for kind, link in links.items()},
+    )
+    return Chain(
+        method_name(links),
+        search,
+        links["aggregator"].name,
+        links["aggregator"].create(runtime),
+        annotator.name,
+        opened,
+        database.targets,
+    )
 
 
 @contextmanager

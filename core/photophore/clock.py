@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -12,6 +12,11 @@ class Clock:
 
     def __init__(self, seconds: dict[str, float] | None = None) -> None:
         self.seconds = {} if seconds is None else seconds
+
+    def add(self, seconds: Mapping[str, float], *, share: float) -> None:
+        """Add a ``share`` of the seconds that another clock took."""
+        for stage, taken in seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + share * taken
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

@@ -303,6 +303,9 @@ class AnnotatorSpec(Spec):
         (``metadata`` is what ``read_targets`` put into the manifest).
     columns
         Output columns that it adds. Whole numbers called ``..._start`` are 0-based inside and written 1-based, as ``start`` is.
+    holds_lock
+        Whether it keeps Python busy, so that threads cannot share its work: where there are several, the core runs a process
+        for each, all with a chain of their own. Without, it works with ``runtime.threads`` threads itself.
     """
 
     kind: ClassVar[str] = "annotator"
@@ -311,6 +314,7 @@ class AnnotatorSpec(Spec):
     read_targets: Callable[[Sequence[Path], Path, Any], TargetSource]
     check: Callable[[Path, Mapping[str, Any], Any], list[Exception]] | None = None
     columns: tuple[Column, ...] = ()
+    holds_lock: bool = False
 
 
 @hookspec

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
-from photophore.chain import Chain, Search
+from photophore.chain import Chain, open_chain
 from photophore.clock import Clock
 from photophore.database import Database, find
 from photophore.devices import resolve_device
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
-from photophore.hookspecs import Runtime, UsesEncoder
+from photophore.hookspecs import AnnotatorSpec, Runtime
 from photophore.inputs import check_inputs, source_names, total_bytes
 from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
@@ -23,7 +24,8 @@ from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
 from photophore.shards import shard_facts
 from photophore.stream import Isolation, ReadBatch, batches, prefetch
-from photophore.types import BatchResult, SequenceBatch
+from photophore.types import Annotation, BatchResult, Failure, SequenceBatch
+from photophore.workers import SHARED_RECORDS, SHARED_RESIDUES, Workers
 from photophore.writers import ALL_FILES, formats_for, open_writers
 
 #: Names among which repeated ones are looked for: memory stays bounded.
@@ -66,23 +68,21 @@ def run(config: RunConfig, registry: Registry, progress: Progress | None = None)
     progress = progress or NoProgress()
     plan = check(config, registry)
     clock = Clock(plan.facts.seconds)
-    with clock("open"):
-        chain = open_chain(plan, clock)
     if config.dry_run:
+        _open(plan, clock)
         return RunSummary(plan)
 
     tally = _Tally()
-    isolation = Isolation(chain.annotate)
     columns = plan.links["annotator"].spec.columns
     with (
         open_writers(Path(config.output), plan.formats, columns, plan.facts, force=config.force) as writer,
-        closing(prefetch(_read(config))) as stream,
+        closing(prefetch(_read(plan))) as stream,
+        closing(_annotated(plan, registry, _timed(stream, clock), clock)) as annotated,
     ):
         progress.begin("annotating", total_bytes(config.inputs))
-        for read in _timed(stream, clock):
-            annotations, failures = isolation.run(read.sequences)
+        for read, result in annotated:
             with clock("write"):
-                writer.write(BatchResult(read.sequences, annotations, (*read.failures, *failures)))
+                writer.write(result)
             tally.add(read)
             progress.advance(read.bytes_read, _detail(writer.counts))
         progress.end()
@@ -117,43 +117,38 @@ def check(config: RunConfig, registry: Registry) -> Plan:
     return Plan(config, database, links, Runtime(device, config.threads), formats, facts)
 
 
-def open_chain(plan: Plan, clock: Clock | None = None) -> Chain:
-    """Open every link on the database; `DatabaseError` where the database was made with other weights."""
-    database, links, runtime = plan.database, plan.links, plan.runtime
-    encoder = links["encoder"].create(runtime)
-    made_with = database.manifest.links["encoder"].digest
-    if encoder.digest != made_with:
-        raise DatabaseError(
-            f"{database.path}: was made with other weights of encoder {links['encoder'].name!r} "
-            f"({str(made_with)[:12]}, these are {encoder.digest[:12]}); choose those (--set encoder.weights=...) "
-            "or build the database again"
-        )
-    index = links["index"].create(runtime)
-    with links["index"].calling("load"):
-        index.load(database.index_folder)
-    annotator = links["annotator"]
-    opened = annotator.create(database.annotator_folder, database.targets, runtime)
-    if isinstance(opened, UsesEncoder):
-        with annotator.calling("use_encoder"):
-            opened.use_encoder(encoder)
-    search = Search(
-        links["encoder"].spec,
-        encoder,
-        links["index"].name,
-        index,
-        database.manifest.vectors,
-        clock or Clock(),
-        {f"{kind} {link.name}": link.maker for kind, link in links.items()},
-    )
-    return Chain(
-        method_name(links),
-        search,
-        links["aggregator"].name,
-        links["aggregator"].create(runtime),
-        annotator.name,
-        opened,
-        database.targets,
-    )
+def _open(plan: Plan, clock: Clock) -> Chain:
+    with clock("open"):
+        return open_chain(plan.database, plan.links, plan.runtime, clock)
+
+
+def _annotated(
+    plan: Plan, registry: Registry, batches: Iterator[ReadBatch], clock: Clock
+) -> Generator[tuple[ReadBatch, BatchResult]]:
+    """Yield each batch with what came of it; by several processes where there is more than one batch to share."""
+    first = list(islice(batches, 2))
+    if len(first) == 2 and _by_processes(plan):
+        choices = {kind: LinkChoice(link.name, link.options) for kind, link in plan.links.items()}
+        workers = Workers(plan.database.path, choices, plan.runtime.threads, beside=registry.beside)
+        plan.facts.resources["processes"] = workers.most
+        with closing(workers.run(chain(first, batches))) as shared:
+            for read, worked in shared:
+                clock.add(worked.seconds, share=1 / workers.most)
+                yield read, _result(read, worked.annotations, worked.failures)
+        return
+    isolation = Isolation(_open(plan, clock).annotate)
+    for read in chain(first, batches):
+        yield read, _result(read, *isolation.run(read.sequences))
+
+
+def _result(read: ReadBatch, annotations: tuple[Annotation, ...], failures: tuple[Failure, ...]) -> BatchResult:
+    return BatchResult(read.sequences, annotations, (*read.failures, *failures))
+
+
+def _by_processes(plan: Plan) -> bool:
+    """Return whether processes share the batches of a run."""
+    spec: AnnotatorSpec = plan.links["annotator"].spec
+    return spec.holds_lock and plan.runtime.device == "cpu" and plan.runtime.threads > 1
 
 
 def _output_problems(config: RunConfig) -> list[PhotophoreError]:
@@ -243,13 +238,17 @@ def _facts(config: RunConfig, database: Database, links: dict[str, Link], regist
     )
 
 
-def _read(config: RunConfig) -> Iterator[ReadBatch]:
+def _read(plan: Plan) -> Iterator[ReadBatch]:
     """Yield the input in batches."""
+    config = plan.config
     reader = FastaReader(config.inputs, stops=config.stops, allow_nucleotide_like=config.allow_nucleotide_like)
+    residues, records = config.batch_residues, config.batch_records
+    if _by_processes(plan):
+        residues, records = min(residues, SHARED_RESIDUES), min(records, SHARED_RECORDS)
     return batches(
         reader,
-        max_residues=config.batch_residues,
-        max_records=config.batch_records,
+        max_residues=residues,
+        max_records=records,
         position=lambda: reader.bytes_read,
     )
 

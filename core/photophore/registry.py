@@ -50,6 +50,8 @@ class Registry:
         Plugins that are loaded when they are asked for.
     left_out
         Plugins that are installed and were not chosen.
+    beside
+        Configuration file in whose folder a plugin was sought, too.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Registry:
         *,
         strangers: tuple[Found, ...] = (),
         left_out: tuple[Origin, ...] = (),
+        beside: Path | None = None,
     ) -> None:
-        self.left_out = left_out
+        self.left_out, self.beside = left_out, beside
         self._entries = dict(entries)
         self._problems = list(problems)
         self._manager = manager
@@ -217,7 +220,7 @@ def load_registry(
             elif not _clashes(manager, outcome, entries, problems):
                 entries.update({(spec.kind, spec.name): (spec, item.origin) for spec in outcome.specs})
     strangers = tuple(item for item in found if not item.origin.builtin)
-    registry = Registry(entries, problems, manager, strangers=strangers, left_out=left_out)
+    registry = Registry(entries, problems, manager, strangers=strangers, left_out=left_out, beside=beside)
     if _strict_by_environment() if strict is None else strict:
         _refuse(registry.problems)
     return registry

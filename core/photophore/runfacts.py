@@ -94,7 +94,7 @@ class RunFacts:
     started
         UTC.
     seconds
-        Wall-clock seconds by stage.
+        Wall-clock seconds by stage; of processes that work side by side, their mean.
     warnings
         Messages shown to the user.
     shards
@@ -110,7 +110,7 @@ class RunFacts:
     plugins: tuple[PluginFact, ...] = ()
     database: DatabaseFact | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

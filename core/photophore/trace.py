@@ -13,10 +13,15 @@ from photophore.errors import PluginError, Terminated
 _log = logging.getLogger("photophore.plugins")
 
 
+def is_traced() -> bool:
+    """Return whether somebody listens."""
+    return _log.isEnabledFor(logging.DEBUG)
+
+
 @contextmanager
 def traced(what: str) -> Iterator[None]:
     """Log the time of a block that runs code of a plugin; costs nothing to speak of while nobody listens."""
-    if not _log.isEnabledFor(logging.DEBUG):
+    if not is_traced():
         yield
         return
     begin = perf_counter()

@@ -152,5 +152,6 @@ def photophore_annotators() -> list[AnnotatorSpec]:
             create=create_annotator,
             read_targets=read_targets,
             columns=COLUMNS,
+            holds_lock=True,
         )
     ]
