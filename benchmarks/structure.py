@@ -126,7 +126,7 @@ class Compared:
         """Return alignment, both TM-scores and lDDT by our model."""
         sides = [(self._seen[one], self._seen[other]) for one, other in pairs]
         aligned = align_residues(self._model, [(one.residues, other.residues) for one, other in sides])
-        judged = [self._model.judge(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)]
+        judged = self._model.judge([(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)])
         return [
             Alignment(found, (m.tm_score, m.tm_score_other), 0.0, m.lddt)
             for (found, _), m in zip(aligned, judged, strict=True)
@@ -352,8 +352,7 @@ def pair_speed(args: argparse.Namespace) -> None:
     sides = [(seen[one], seen[other]) for one, other in drawn]
     start = time.perf_counter()
     aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
-    for side, (found, _) in zip(sides, aligned, strict=True):
-        model.judge(*side, found)
+    model.judge([(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)])
     timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
     start = time.perf_counter()
     for one, other in sides:

@@ -13,6 +13,9 @@ from safetensors import SafetensorError, safe_open
 from photophore.errors import ModelError
 
 FloatArray = npt.NDArray[np.float32]
+
+#: Rows that `product_by_block` multiplies together.
+BLOCK_ROWS = 64
 Shape = TypeVar("Shape")
 
 
@@ -41,6 +44,15 @@ def read_trained(
         return shape_of(metadata["shape"]), tensors
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its metadata has no usable shape ({error!r}); train or export it again") from error
+
+
+def product_by_block(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return ``x @ weight.T`` as `product_by_row` does, for many rows: those of a block are multiplied together."""
+    blocks = -(-len(x) // BLOCK_ROWS)
+    padded = np.zeros((blocks * BLOCK_ROWS, x.shape[1]), dtype=np.float32)
+    padded[: len(x)] = x
+    result: FloatArray = np.matmul(padded.reshape(blocks, BLOCK_ROWS, -1), weight.T)
+    return result.reshape(len(padded), -1)[: len(x)]
 
 
 def product_by_row(x: FloatArray, weight: FloatArray) -> FloatArray:

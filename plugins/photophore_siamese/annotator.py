@@ -14,19 +14,15 @@ from photophore.hookspecs import Encoder, Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
 from photophore_siamese.calibration import FEATURES, LEVELS, Calibration
 from photophore_siamese.catalogue import Catalogue
-from photophore_siamese.comparing import Represented, SpellingModel, StructureModel, represented
 from photophore_siamese.config import SiameseAnnotatorConfig
+from photophore_siamese.domains import DomainVectors
 from photophore_siamese.encoder import ResidueVectors, one_blas_thread
 from photophore_siamese.placing import Found, Wanted, choose, gather, place
 from photophore_siamese.plugin import COLUMNS
 from photophore_siamese.writing import cigar
 
-FloatArray = npt.NDArray[np.float32]
-
 #: Target of the row of a protein for which nothing is reported.
 UNASSIGNED = "unassigned"
-#: Residue vectors of domains that are held at once.
-_HELD_BYTES = 320_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,6 @@ class SiameseAnnotator:
         self._config = config
         self._sizes = [len(sequence) for sequence in catalogue.sequences]
         self._encoder: ResidueVectors | None = None
-        self._domains: dict[int, Represented] = {}
-        self._spelled: dict[int, npt.NDArray[np.uint8]] = {}
 
     def use_encoder(self, encoder: Encoder) -> None:
         """Take the encoder of the chain, whose residue vectors are aligned."""
@@ -81,7 +75,7 @@ class SiameseAnnotator:
                 f"{type(encoder).__name__}; build the database with --method siamese"
             )
         self._encoder = encoder
-        self._domains, self._spelled = {}, {}
+        self._domains = DomainVectors(encoder.model, self._catalogue.sequences)
         if self._calibration is not None and self._calibration.digest != encoder.digest:
             self._calibration = None
 
@@ -117,47 +111,19 @@ class SiameseAnnotator:
         """Return the domains found in the ``chosen`` proteins, by row of the batch."""
         if self._encoder is None:
             raise PluginError("annotator siamese: was not given the encoder of its chain (use_encoder)")
-        model = self._encoder.model
         near = {row: candidates.of(row).tolist() for row in chosen if len(candidates.of(row))}
         residues = self._encoder.residues([batch.sequences[row] for row in near])
         found: dict[int, list[Found]] = {}
         with one_blas_thread():
-            self._spell(model, {target for targets in near.values() for target in targets})
+            self._domains.bring(target for targets in near.values() for target in targets)
+            proteins = {row: residues[batch.sequences[row]] for row in near}
             wanted: list[Wanted] = []
             for row, targets in near.items():
-                sequence = batch.sequences[row]
-                worth = self._worth(model, residues[sequence], targets)
-                wanted += choose(candidates, row, len(sequence), self._sizes, self._config, worth)
-            proteins = {each.protein: residues[batch.sequences[each.protein]] for each in wanted}
-            domains = self._represented(model, {each.target for each in wanted})
-            for each in place(model, wanted, domains, proteins, judged=self._config.shown):
+                worth = self._domains.text_scores(proteins[row], targets)
+                wanted += choose(candidates, row, len(proteins[row]), self._sizes, self._config, worth)
+            for each in place(self._encoder.model, wanted, self._domains, proteins, judged=self._config.shown):
                 found.setdefault(each.protein, []).append(each)
         return found
-
-    def _spell(self, model: StructureModel, targets: set[int]) -> None:
-        """Put domains into letters, where the model has such and they are not yet."""
-        new = targets - self._spelled.keys()
-        if new and isinstance(model, SpellingModel):
-            domains = self._represented(model, new)
-            self._spelled |= {target: model.spell(domains[target].residues) for target in new}
-
-    def _worth(self, model: StructureModel, residues: FloatArray, targets: Sequence[int]) -> dict[int, int] | None:
-        """Return the quick score of each target against a protein, where the model has such."""
-        if not isinstance(model, SpellingModel):
-            return None
-        scores = model.text_scores(residues, [self._spelled[target] for target in targets])
-        return dict(zip(targets, scores.tolist(), strict=True))
-
-    def _represented(self, model: StructureModel, targets: set[int]) -> dict[int, Represented]:
-        """Return domains as ``model`` sees them; those seen before are at hand."""
-        new = sorted(targets - self._domains.keys())
-        if new:
-            sequences = [self._catalogue.sequences[target] for target in new]
-            held = sum(domain.residues.nbytes for domain in self._domains.values())
-            if held > _HELD_BYTES:
-                self._domains = {target: self._domains[target] for target in targets & self._domains.keys()}
-            self._domains |= dict(zip(new, represented(model, sequences), strict=True))
-        return self._domains
 
     def _rows(self, name: str, length: int, found: Sequence[Found]) -> tuple[list[Annotation], str]:
         """Return the rows of one protein: the best neighbours of each place whose fold may be told; or why there are none."""

@@ -61,6 +61,10 @@ class Judgement(NamedTuple):
     lddt: FloatArray
 
 
+#: Two proteins and their alignment: residues (0-based) of the first and of the second that pair up, ``shape=(aligned, 2)``.
+AlignedProteins = tuple[Represented, Represented, IntArray]
+
+
 class StructureModel(Protocol):
     """A network that sees structure in sequence: our own, or GLASS-PRIMES' published one.
 
@@ -101,11 +105,11 @@ class StructureModel(Protocol):
         Above 0 where they belong together; each entry depends on its two residues alone.
         """
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
-        """Return the predicted TM-scores of two proteins and the lDDT of each pair of aligned residues.
+    def judge(self, aligned: Sequence[AlignedProteins], *, given: bool = False) -> list[Judgement]:
+        """Return of each two proteins the predicted TM-scores, and the lDDT of each pair of aligned residues.
 
-        ``pairs`` of ``shape=(aligned, 2)`` is their alignment; a model may leave it out of account for the TM-score. One that
-        is ``given``, by structures or by numbering, is taken to be right, where the model's own may be wrong.
+        A model may leave the alignment out of account for the TM-score. One that is ``given``, by structures or by numbering, is
+        taken to be right, where the model's own may be wrong.
         """
 
 
@@ -151,12 +155,14 @@ def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
 def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:
     """Align two proteins and predict their TM-score and the lDDT along the alignment."""
     ((pairs, score),) = align_residues(model, [(one.residues, other.residues)])
-    return StructuralMatch(pairs, *model.judge(one, other, pairs), similarity=score)
+    (judged,) = model.judge([(one, other, pairs)])
+    return StructuralMatch(pairs, *judged, similarity=score)
 
 
 def match_along(model: StructureModel, one: Represented, other: Represented, pairs: IntArray) -> StructuralMatch:
     """Return what ``model`` says of two proteins along an alignment that is given."""
-    return StructuralMatch(pairs, *model.judge(one, other, pairs, given=True), similarity=0.0)
+    (judged,) = model.judge([(one, other, pairs)], given=True)
+    return StructuralMatch(pairs, *judged, similarity=0.0)
 
 
 def align_residues(

@@ -12,13 +12,13 @@ from photophore.types import Candidates
 from photophore_siamese.comparing import (
     FloatArray,
     IntArray,
-    Represented,
     StructuralMatch,
     StructureModel,
     align_residues,
     stretch_of,
 )
 from photophore_siamese.config import SiameseAnnotatorConfig
+from photophore_siamese.domains import DomainVectors
 
 #: Two stretches lie at one place when they share more than this much of the shorter.
 SAME_PLACE = 0.5
@@ -145,14 +145,14 @@ def choose(
 def place(
     model: StructureModel,
     wanted: Sequence[Wanted],
-    domains: Mapping[int, Represented],
+    domains: DomainVectors,
     proteins: Mapping[int, FloatArray],
     *,
     judged: int,
 ) -> list[Found]:
     """Align all candidates, and compare the best ``judged`` domains of each place with the stretch that they are aligned to.
 
-    ``domains`` by target, ``proteins`` (residue vectors) by row of the batch. Those that hardly align are left out.
+    ``domains`` are at hand, ``proteins`` (residue vectors) by row of the batch. Those that hardly align are left out.
     """
     by_protein: dict[int, list[Aligned]] = {}
     for each in _aligned(model, wanted, domains, proteins):
@@ -163,30 +163,35 @@ def place(
         for rows in gather(here, [each.score for each in here])
         for row in rows[:judged]
     ]
-    return [_found(model, each, domains[each.target], proteins[each.protein]) for each in best]
+    stretches = [stretch_of(model, proteins[each.protein], each.start, each.stop) for each in best]
+    inside = [each.pairs - np.array([0, each.start], dtype=np.int32) for each in best]
+    sides = [domains.whole(each.target) for each in best]
+    judgements = model.judge(list(zip(sides, stretches, inside, strict=True)))
+    return [
+        Found(
+            each.protein,
+            each.target,
+            each.start,
+            each.stop,
+            StructuralMatch(each.pairs, *judgement, similarity=each.score),
+            float(domain.vector @ stretch.vector),
+        )
+        for each, domain, stretch, judgement in zip(best, sides, stretches, judgements, strict=True)
+    ]
 
 
 def _aligned(
     model: StructureModel,
     wanted: Sequence[Wanted],
-    domains: Mapping[int, Represented],
+    domains: DomainVectors,
     proteins: Mapping[int, FloatArray],
 ) -> Iterator[Aligned]:
-    sides = [(domains[each.target].residues, proteins[each.protein][each.start : each.stop]) for each in wanted]
+    sides = [(domains.residues(each.target), proteins[each.protein][each.start : each.stop]) for each in wanted]
     for each, (pairs, score) in zip(wanted, align_residues(model, sides), strict=True):
         if len(pairs) >= LEAST_ALIGNED:
             on_protein = pairs + np.array([0, each.start], dtype=np.int32)
             start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
             yield Aligned(each.protein, each.target, start, stop, on_protein, score)
-
-
-def _found(model: StructureModel, aligned: Aligned, domain: Represented, protein: FloatArray) -> Found:
-    """Compare a domain with the stretch that it is aligned to."""
-    start, stop = aligned.start, aligned.stop
-    stretch = stretch_of(model, protein, start, stop)
-    judged = model.judge(domain, stretch, aligned.pairs - np.array([0, start], dtype=np.int32))
-    match = StructuralMatch(aligned.pairs, *judged, similarity=aligned.score)
-    return Found(aligned.protein, aligned.target, start, stop, match, float(domain.vector @ stretch.vector))
 
 
 def gather(found: Sequence[Stretch], worth: Sequence[float]) -> list[list[int]]:

@@ -23,7 +23,7 @@ from photophore_plm.config import Prott5Config
 from photophore_plm.prott5 import ProtT5, open_prott5
 from photophore_plm.windows import windows
 from photophore_siamese.aligning import Gaps
-from photophore_siamese.comparing import FloatArray, IntArray, Judgement, Represented
+from photophore_siamese.comparing import AlignedProteins, FloatArray, Judgement
 from photophore_siamese.config import ModelConfig
 
 Tensors = Mapping[str, torch.Tensor]
@@ -131,12 +131,15 @@ class UpstreamModel:
         """Return the predicted lDDT of each pair of residues, above or below `NEUTRAL_LDDT`."""
         return np.asarray(_unit(one) @ _unit(other).T - np.float32(NEUTRAL_LDDT))
 
-    def judge(self, one: Represented, other: Represented, pairs: IntArray, *, given: bool = False) -> Judgement:
-        """Return the cosine of the two vectors, whatever lengths and alignment are, and of the vectors of each pair."""
+    def judge(self, aligned: Sequence[AlignedProteins], *, given: bool = False) -> list[Judgement]:
+        """Return the cosine of each two vectors, whatever lengths and alignment are, and of the vectors of each pair."""
         del given
-        lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
-        cosine = float(one.vector @ other.vector)
-        return Judgement(cosine, cosine, np.asarray(lddt))
+        judged = []
+        for one, other, pairs in aligned:
+            lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
+            cosine = float(one.vector @ other.vector)
+            judged.append(Judgement(cosine, cosine, np.asarray(lddt)))
+        return judged
 
 
 def _unit(rows: FloatArray) -> npt.NDArray[np.float32]:

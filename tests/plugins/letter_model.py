@@ -33,6 +33,9 @@ class LetterModel:
     def similarity(self, one, other):
         return 2 * (one @ other.T) - 1
 
-    def judge(self, one, other, pairs, *, given=False):
-        lddt = (one.residues[pairs[:, 0]] * other.residues[pairs[:, 1]]).sum(axis=1)
-        return Judgement(float(lddt.sum() / len(one)), float(lddt.sum() / len(other)), lddt)
+    def judge(self, aligned, *, given=False):
+        judged = []
+        for one, other, pairs in aligned:
+            lddt = (one.residues[pairs[:, 0]] * other.residues[pairs[:, 1]]).sum(axis=1)
+            judged.append(Judgement(float(lddt.sum() / len(one)), float(lddt.sum() / len(other)), lddt))
+        return judged

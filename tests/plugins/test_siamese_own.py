@@ -22,10 +22,10 @@ from photophore_near.packing import MULTIPLE
 from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, distributions, tokens
 from photophore_siamese import own
 from photophore_siamese.aligning import UNITS, align_many, best_score
+from photophore_siamese.along import tm_features
 from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented, compare, represented
 from photophore_siamese.config import SiameseConfig
-from photophore_siamese.heads import tm_features
 from photophore_siamese.model import SiameseNetwork, load_network, save_network
 from photophore_siamese.shape import FORMAT, SiameseShape
 
@@ -142,15 +142,15 @@ def test_similarity_is_what_rows_and_amino_acids_say(model, network, proteins):
 def test_what_an_alignment_tells(model, proteins):
     one, other = represented(model, [proteins[0][:40], proteins[1][:50]])
     pairs = np.array([[2, 3], [3, 4], [6, 5], [7, 9], [20, 30]], dtype=np.int32)
-    told = model._heads.along(one, other, pairs)
+    told = model._heads.along([(one, other, pairs)])
     similarity, gaps = model.similarity(one.residues, other.residues), model.gaps
     left_out = [2, 3, 12, 20]  # residues in gaps: 2 of the first, 3 of the second, then both
     cost = sum(gaps.open + (residues - 1) * gaps.extend for residues in left_out)
-    assert told.score == pytest.approx(similarity[pairs[:, 0], pairs[:, 1]].sum() - cost, abs=1e-3)
+    assert told.score[0] == pytest.approx(similarity[pairs[:, 0], pairs[:, 1]].sum() - cost, abs=1e-3)
     ((_, backwards),) = align_many([similarity[:, ::-1]], gaps)
-    assert told.chance == pytest.approx(backwards / 40, abs=1e-6)
-    assert told.own[0] == pytest.approx(np.trace(model.similarity(one.residues, one.residues)), abs=1e-2)
-    assert told.same == np.mean([proteins[0][i] == proteins[1][j] for i, j in pairs.tolist()])
+    assert told.chance[0] == pytest.approx(backwards / 40, abs=1e-6)
+    assert told.own[0, 0] == pytest.approx(np.trace(model.similarity(one.residues, one.residues)), abs=1e-2)
+    assert told.same[0] == np.mean([proteins[0][i] == proteins[1][j] for i, j in pairs.tolist()])
     assert told.unbroken.tolist() == [1, 1, 0, 0, 0]
     letters = random_heads(small_network())
     weight, bias = letters["letters.1.weight"], letters["letters.1.bias"]
@@ -158,7 +158,7 @@ def test_what_an_alignment_tells(model, proteins):
     for rows in (one.residues[pairs[:, 0]], other.residues[pairs[:, 1]]):
         spelled = np.exp(rows[:, : SHAPE.width] @ weight.T + bias)
         chances.append(spelled / spelled.sum(axis=1, keepdims=True))
-    assert told.spelled[1] == pytest.approx((chances[0] * chances[1]).sum(axis=1).mean(), abs=1e-5)
+    assert told.spelled[0, 1] == pytest.approx((chances[0] * chances[1]).sum(axis=1).mean(), abs=1e-5)
 
 
 def test_residues_are_spelled_as_the_nearest_kind_of_their_amino_acid(model, proteins):
@@ -189,8 +189,8 @@ def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
     with torch.no_grad():
         rows = [torch.from_numpy(r.residues[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
         expected = torch.logit(network.pair_lddt(*rows)).numpy()
-    assert np.abs(model._heads.along(one, other, pairs).logits - expected).max() < 1e-4
-    lddt = model.judge(one, other, pairs).lddt
+    assert np.abs(model._heads.along([(one, other, pairs)]).logits - expected).max() < 1e-4
+    lddt = model.judge([(one, other, pairs)])[0].lddt
     assert lddt.shape == (3,)
     assert ((lddt > 0) & (lddt < 1)).all()
 
@@ -198,18 +198,34 @@ def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
 def test_tm_scores_are_normalised_by_either(model, proteins):
     one, other = represented(model, [proteins[0][:40], proteins[1]])
     pairs = np.stack([np.arange(30), np.arange(30)], axis=1).astype(np.int32)
-    told = model._heads.along(one, other, pairs)
+    told = model._heads.along([(one, other, pairs)])
     features = tm_features(told, model._heads.lddt(told))
     shares = [30 / 40, 30 / len(proteins[1])]
     assert features[0, -8:-4] == pytest.approx([np.log(40), np.log(len(proteins[1])), *shares])
     assert features[1, -8:-4] == pytest.approx([np.log(len(proteins[1])), np.log(40), *shares[::-1]])
-    found = model.judge(one, other, pairs)
+    (found,) = model.judge([(one, other, pairs)])
     assert 0 < found.tm_score < 1
     assert found.tm_score != found.tm_score_other
-    turned = model.judge(other, one, np.ascontiguousarray(pairs[:, ::-1]))
+    (turned,) = model.judge([(other, one, np.ascontiguousarray(pairs[:, ::-1]))])
     assert (turned.tm_score, turned.tm_score_other) == pytest.approx((found.tm_score_other, found.tm_score))
-    nothing = model.judge(one, other, pairs[:0])
+    (nothing,) = model.judge([(one, other, pairs[:0])])
     assert (nothing.tm_score, nothing.tm_score_other, nothing.lddt.shape) == (0.0, 0.0, (0,))
+
+
+def test_pairs_judged_together_are_judged_as_alone(model, proteins):
+    sides = represented(model, [*(protein[:length] for protein, length in zip(proteins, (40, 90, 25), strict=False)), "ACD"])
+    random = np.random.default_rng(5)
+    aligned = []
+    for first, one in enumerate(sides):
+        for other in sides[first:]:
+            size = int(random.integers(0, min(len(one), len(other)) + 1))
+            chosen = [np.sort(random.choice(len(side), size, replace=False)) for side in (one, other)]
+            aligned.append((one, other, np.stack(chosen, axis=1).astype(np.int32)))
+    for given in (False, True):
+        for alone, together in zip(aligned, model.judge(aligned, given=given), strict=True):
+            (judged,) = model.judge([alone], given=given)
+            assert judged[:2] == together[:2]
+            assert judged.lddt.tolist() == together.lddt.tolist()
 
 
 def test_nothing_to_represent(model):

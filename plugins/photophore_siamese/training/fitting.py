@@ -25,9 +25,10 @@ from photophore_near.packing import MULTIPLE
 from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, tokens
 from photophore_near.trained import read_trained
 from photophore_siamese.aligning import align_many
+from photophore_siamese.along import lddt_features, tm_features
 from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented
-from photophore_siamese.heads import Heads, lddt_features, tm_features
+from photophore_siamese.heads import Heads
 from photophore_siamese.model import SiameseNetwork
 from photophore_siamese.shape import FORMAT, shape_of
 from photophore_siamese.training.material import AlignedPair, ComparedPair
@@ -168,7 +169,7 @@ class Fitter:
             features, wanted = [], []
             for (one, other), (pairs, lddt) in zip(sides, alignments, strict=True):
                 if len(pairs):
-                    features.append(lddt_features(heads.along(seen[one], seen[other], pairs))[::3])
+                    features.append(lddt_features(heads.along([(seen[one], seen[other], pairs)]))[::3])
                     wanted.append(np.asarray(lddt[::3], dtype=np.float32))
             rows, targets = np.concatenate(features), np.concatenate(wanted)
             self.tensors |= fit_head(name, rows, targets, np.ones(len(rows), dtype=np.float32))
@@ -178,7 +179,7 @@ class Fitter:
         heads = self.heads
         usable = [example for example in (*drawn, *met) if len(example.pairs)]
         count = sum(len(example.pairs) > 0 for example in drawn)
-        told = [heads.along(example.one, example.other, example.pairs) for example in usable]
+        told = [heads.along([(example.one, example.other, example.pairs)]) for example in usable]
         rows = np.concatenate([tm_features(each, heads.lddt(each)) for each in told])
         targets = np.array([example.tm for example in usable], dtype=np.float32)
         weights = np.concatenate([spread_weights(targets[:count]), np.ones_like(targets[count:])])
