@@ -126,10 +126,10 @@ class Compared:
         """Return alignment, both TM-scores and lDDT by our model."""
         sides = [(self._seen[one], self._seen[other]) for one, other in pairs]
         aligned = align_residues(self._model, [(one.residues, other.residues) for one, other in sides])
-        judged = self._model.judge([(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)])
+        judged = self._model.judge([(*side, found) for side, found in zip(sides, aligned, strict=True)])
         return [
-            Alignment(found, (m.tm_score, m.tm_score_other), 0.0, m.lddt)
-            for (found, _), m in zip(aligned, judged, strict=True)
+            Alignment(found.pairs, (m.tm_score, m.tm_score_other), 0.0, m.lddt)
+            for found, m in zip(aligned, judged, strict=True)
         ]
 
     def lddt_along(self, one: str, other: str, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
@@ -300,8 +300,8 @@ def aligned_scores(
     for start in range(0, len(pairs), 2000):
         part = pairs[start : start + 2000]
         aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
-        for (i, j), (_, score) in zip(part, aligned, strict=True):
-            scores[i, j] = scores[j, i] = score / min(len(seen[i]), len(seen[j])) ** 0.5
+        for (i, j), found in zip(part, aligned, strict=True):
+            scores[i, j] = scores[j, i] = found.score / min(len(seen[i]), len(seen[j])) ** 0.5
     return scores
 
 
@@ -352,7 +352,7 @@ def pair_speed(args: argparse.Namespace) -> None:
     sides = [(seen[one], seen[other]) for one, other in drawn]
     start = time.perf_counter()
     aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
-    model.judge([(*side, found) for side, (found, _) in zip(sides, aligned, strict=True)])
+    model.judge([(*side, found) for side, found in zip(sides, aligned, strict=True)])
     timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
     start = time.perf_counter()
     for one, other in sides:

@@ -28,7 +28,7 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 #: Options that belong to a method: for its links, unless the user sets others or takes another link.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "hifinn": {"index": {"k": 20}},
-    "siamese": {"index": {"keep": 0.18, "stride": 2, "k": 32, "nprobe": 8}, "aggregator": {"max_candidates": 30}},
+    "siamese": {"index": {"keep": 0.18, "stride": 1, "asked": 0.33, "k": 32, "nprobe": 6}, "aggregator": {"max_candidates": 30}},
 }
 
 

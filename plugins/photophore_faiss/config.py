@@ -145,6 +145,10 @@ class ListsConfig:
     keep: float = _option(0.5, _KEEP)
     k: int = _option(64, _K)
     stride: int = _option(4, _STRIDE)
+    asked: float = _option(
+        1.0,
+        "share of these vectors of a protein that is searched, the most informative first, where the encoder knows which those are",
+    )
     nprobe: int = _option(16, _NPROBE)
     first_share: float = _option(
         0.25,
@@ -156,5 +160,6 @@ class ListsConfig:
 
     def __post_init__(self) -> None:
         _check_share("keep", self.keep)
+        _check_share("asked", self.asked)
         _check_share("first_share", self.first_share)
         _check_at_least(self, k=1, stride=1, nprobe=1, nlist=0, seed=0)

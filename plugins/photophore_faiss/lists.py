@@ -24,7 +24,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.facts import check_fit, read_facts, write_facts
-from photophore_faiss.rows import informative_rows, neighbours, strided_rows
+from photophore_faiss.rows import informative_rows, neighbours, searched_rows
 from photophore_faiss.structures import POINTS_PER_LIST, automatic_lists
 
 ARRAYS_FILE = "lists.npz"
@@ -170,11 +170,11 @@ class ListsIndex:
         return centroids
 
     def search(self, embeddings: Embeddings) -> Neighbours:
-        """Return the nearest rows of every stride-th vector of each protein."""
+        """Return the nearest rows of every stride-th vector of each protein, or of the most informative of them."""
         if self._lists is None:
             raise DatabaseError(f"index {self.name}: nothing to search; build or load it first")
         check_fit(self.name, self._facts, embeddings)
-        wanted, positions, offsets = strided_rows(embeddings.offsets, self.config.stride)
+        wanted, positions, offsets = searched_rows(embeddings, self.config.stride, self.config.asked)
         rows = np.full((len(wanted), self.config.k), -1, dtype=np.int64)
         scores = np.full((len(wanted), self.config.k), -np.inf, dtype=np.float32)
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:

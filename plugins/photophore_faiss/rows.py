@@ -27,6 +27,15 @@ def strided_rows(offsets: npt.NDArray[np.int64], stride: int) -> tuple[npt.NDArr
     return np.repeat(offsets[:-1], counts) + positions, positions, searched_offsets
 
 
+def searched_rows(embeddings: Embeddings, stride: int, asked: float) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return what `strided_rows` does, of these the ``asked`` most informative share of each protein, where that is known."""
+    rows, positions, offsets = strided_rows(embeddings.offsets, stride)
+    if asked >= 1.0 or embeddings.informativeness is None:
+        return rows, positions, offsets
+    best = _most_informative(embeddings.informativeness[rows], offsets, asked)
+    return rows[best], positions[best], np.searchsorted(best, offsets).astype(np.int64)
+
+
 def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int64] | None:
     """Return the rows of the ``keep`` most informative share of each item, rising; None where all are kept.
 
@@ -34,11 +43,18 @@ def informative_rows(embeddings: Embeddings, keep: float) -> npt.NDArray[np.int6
     """
     if keep >= 1.0 or embeddings.informativeness is None:
         return None
-    lengths = np.diff(embeddings.offsets)
+    return _most_informative(embeddings.informativeness, embeddings.offsets, keep)
+
+
+def _most_informative(
+    informativeness: npt.NDArray[np.float32], offsets: npt.NDArray[np.int64], share: float
+) -> npt.NDArray[np.int64]:
+    """Return the most informative ``share`` of the rows of each item, rising."""
+    lengths = np.diff(offsets)
     item = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((-embeddings.informativeness, item))  # stable: within each item, the most informative first
-    place = np.arange(len(item)) - np.repeat(embeddings.offsets[:-1], lengths)
-    return np.sort(order[place < np.ceil(keep * lengths)[item]])
+    order = np.lexsort((-informativeness, item))  # stable: within each item, the most informative first
+    place = np.arange(len(item)) - np.repeat(offsets[:-1], lengths)
+    return np.sort(order[place < np.ceil(share * lengths)[item]])
 
 
 def neighbours(

@@ -27,6 +27,8 @@ IntArray = npt.NDArray[np.int32]
 #: Scores in units: int16 where they surely fit, else int32.
 Units = npt.NDArray[Any]
 
+#: Residues of the shorter protein that are read backwards, to learn what score comes by chance.
+CHANCE_RESIDUES = 255
 #: Units of a similarity of 1.
 UNITS = 16
 #: Similarities are kept within this many units: nothing that low is ever aligned.
@@ -59,6 +61,18 @@ class Gaps:
         return opening, extending
 
 
+class LocalAlignment(NamedTuple):
+    """The best local alignment of two proteins.
+
+    ``pairs`` of ``shape=(aligned, 2), dtype=int32`` names residues (0-based) of both, rising; none where no similarity is above 0.
+    ``chance`` is the score that the first `CHANCE_RESIDUES` of the shorter protein get, read backwards: what composition brings.
+    """
+
+    pairs: IntArray
+    score: float
+    chance: float
+
+
 class Border(NamedTuple):
     """H and F of a row, ``shape=(pairs, columns)`` each."""
 
@@ -75,8 +89,8 @@ class Place(NamedTuple):
     gap: int = 0
 
 
-def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArray, float]]:
-    """Return the best local alignment on each matrix and its score.
+def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[LocalAlignment]:
+    """Return the best local alignment on each matrix.
 
     Parameters
     ----------
@@ -84,18 +98,19 @@ def align_many(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArra
         Similarities, ``shape=(n, m), dtype=float32`` each, finite.
     gaps
         Cost of gaps.
-
-    Returns
-    -------
-    list
-        ``(pairs, score)`` each: ``pairs`` of ``shape=(aligned, 2), dtype=int32`` names row and column (0-based), both
-        rising; none and 0 where no similarity is above 0.
     """
     found = _striped(matrices, gaps)
     rest = [place for place in range(len(matrices)) if place not in found]
     aligned = align_many_by_rows([matrices[place] for place in rest], gaps)
     found |= dict(zip(rest, aligned, strict=True))
     return [found[place] for place in range(len(matrices))]
+
+
+def chance_score(matrix: FloatArray, gaps: Gaps) -> float:
+    """Return the score that the shorter protein of a matrix gets when it is read backwards, see `LocalAlignment`."""
+    if matrix.shape[0] > matrix.shape[1]:
+        matrix = matrix.T
+    return best_score(matrix[:CHANCE_RESIDUES][::-1], gaps)
 
 
 def best_score(matrix: FloatArray, gaps: Gaps) -> float:
@@ -130,27 +145,29 @@ def text_score_by_rows(columns: npt.NDArray[np.int32], text: npt.NDArray[np.uint
     return min(block.best(0).score, MOST_SCORE)
 
 
-def align_many_by_rows(matrices: Sequence[FloatArray], gaps: Gaps) -> list[tuple[IntArray, float]]:
+def align_many_by_rows(matrices: Sequence[FloatArray], gaps: Gaps) -> list[LocalAlignment]:
     """Do as `align_many` does, without parasail: all pairs together, row by row."""
-    found: dict[int, tuple[IntArray, float]] = {}
+    found: dict[int, LocalAlignment] = {}
     for places in _groups(matrices):
         block = _Block(_padded([matrices[place] for place in places], _dtype(matrices, places, gaps)), gaps)
         for number, place in enumerate(places):
             at = block.best(number)
             pairs: list[IntArray] = []
             block.walk(number, at, pairs)
-            found[place] = (_joined(pairs), at.score / UNITS)
+            found[place] = LocalAlignment(_joined(pairs), at.score / UNITS, chance_score(matrices[place], gaps))
     return [found[place] for place in range(len(matrices))]
 
 
-def _striped(matrices: Sequence[FloatArray], gaps: Gaps) -> dict[int, tuple[IntArray, float]]:
+def _striped(matrices: Sequence[FloatArray], gaps: Gaps) -> dict[int, LocalAlignment]:
     """Return what parasail makes of those matrices that it takes, by place."""
-    found: dict[int, tuple[IntArray, float]] = {}
+    found: dict[int, LocalAlignment] = {}
     for place, matrix in enumerate(matrices):
         if matrix.size and len(matrix) <= MOST_ROWS:
             aligned = align_striped(in_units(matrix), *gaps.units)
             if aligned is not None:
-                found[place] = (aligned[0], aligned[1] / UNITS)
+                pairs, score, backwards = aligned
+                # Where the columns are the shorter protein, they are read as they are and the rows backwards: no other score.
+                found[place] = LocalAlignment(pairs, score / UNITS, backwards / UNITS)
     return found
 
 
@@ -170,7 +187,7 @@ def _rounded(matrix: FloatArray) -> FloatArray:
 def align_long(
     similarity: Callable[[int, int], FloatArray], shape: tuple[int, int], gaps: Gaps, *, band_cells: int = _BAND_CELLS
 ) -> tuple[IntArray, float]:
-    """Return the alignment of one pair as `align_many` does, holding the matrix of a band of rows at a time.
+    """Return alignment and score of one pair as `align_many` does, holding the matrix of a band of rows at a time.
 
     ``similarity(start, stop)`` gives rows of the matrix of ``shape``; each is asked for once, those of the bands that the
     alignment goes through twice.

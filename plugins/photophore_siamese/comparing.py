@@ -9,7 +9,14 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from photophore_siamese.aligning import Gaps, align_long, align_many
+from photophore_siamese.aligning import (
+    CHANCE_RESIDUES,
+    Gaps,
+    LocalAlignment,
+    align_long,
+    align_many,
+    chance_score,
+)
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -61,8 +68,8 @@ class Judgement(NamedTuple):
     lddt: FloatArray
 
 
-#: Two proteins and their alignment: residues (0-based) of the first and of the second that pair up, ``shape=(aligned, 2)``.
-AlignedProteins = tuple[Represented, Represented, IntArray]
+#: Two proteins and their alignment.
+AlignedProteins = tuple[Represented, Represented, LocalAlignment]
 
 
 class StructureModel(Protocol):
@@ -154,22 +161,21 @@ def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
 
 def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:
     """Align two proteins and predict their TM-score and the lDDT along the alignment."""
-    ((pairs, score),) = align_residues(model, [(one.residues, other.residues)])
-    (judged,) = model.judge([(one, other, pairs)])
-    return StructuralMatch(pairs, *judged, similarity=score)
+    (found,) = align_residues(model, [(one.residues, other.residues)])
+    (judged,) = model.judge([(one, other, found)])
+    return StructuralMatch(found.pairs, *judged, similarity=found.score)
 
 
 def match_along(model: StructureModel, one: Represented, other: Represented, pairs: IntArray) -> StructuralMatch:
     """Return what ``model`` says of two proteins along an alignment that is given."""
-    (judged,) = model.judge([(one, other, pairs)], given=True)
+    given = LocalAlignment(pairs, 0.0, _chance(model, one.residues, other.residues))
+    (judged,) = model.judge([(one, other, given)], given=True)
     return StructuralMatch(pairs, *judged, similarity=0.0)
 
 
-def align_residues(
-    model: StructureModel, wanted: Sequence[tuple[FloatArray, FloatArray]]
-) -> list[tuple[IntArray, float]]:
-    """Return alignment and score of each pair of proteins, given by their residue vectors; memory is bounded."""
-    found: dict[int, tuple[IntArray, float]] = {}
+def align_residues(model: StructureModel, wanted: Sequence[tuple[FloatArray, FloatArray]]) -> list[LocalAlignment]:
+    """Return the alignment of each pair of proteins, given by their residue vectors; memory is bounded."""
+    found: dict[int, LocalAlignment] = {}
     cells = [len(one) * len(other) for one, other in wanted]
     order = sorted(range(len(wanted)), key=cells.__getitem__)
     for place in (place for place in order if cells[place] > LONG_CELLS):
@@ -193,14 +199,22 @@ def _parts(order: Sequence[int], cells: Sequence[int]) -> Iterator[list[int]]:
 
 def _align_together(
     model: StructureModel, wanted: Sequence[tuple[FloatArray, FloatArray]], places: Sequence[int]
-) -> dict[int, tuple[IntArray, float]]:
+) -> dict[int, LocalAlignment]:
     """Align pairs at once; the shorter protein of each goes down the rows, which is what the work depends on."""
     matrices = [model.similarity(*wanted[place]) for place in places]
     turned = [matrix.shape[0] > matrix.shape[1] for matrix in matrices]
     laid = [matrix.T if turn else matrix for matrix, turn in zip(matrices, turned, strict=True)]
     aligned = zip(places, align_many(laid, model.gaps), turned, strict=True)
-    return {place: (pairs[:, ::-1] if turn else pairs, score) for place, (pairs, score), turn in aligned}
+    return {place: each._replace(pairs=each.pairs[:, ::-1]) if turn else each for place, each, turn in aligned}
 
 
-def _align_long(model: StructureModel, one: FloatArray, other: FloatArray) -> tuple[IntArray, float]:
-    return align_long(lambda start, stop: model.similarity(one[start:stop], other), (len(one), len(other)), model.gaps)
+def _align_long(model: StructureModel, one: FloatArray, other: FloatArray) -> LocalAlignment:
+    shape = len(one), len(other)
+    found = align_long(lambda start, stop: model.similarity(one[start:stop], other), shape, model.gaps)
+    return LocalAlignment(*found, _chance(model, one, other))
+
+
+def _chance(model: StructureModel, one: FloatArray, other: FloatArray) -> float:
+    """Return the score that comes by chance, see `LocalAlignment`."""
+    shorter, longer = sorted((one, other), key=len)
+    return chance_score(model.similarity(shorter[:CHANCE_RESIDUES], longer), model.gaps)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from photophore_near.residues import distributions
 from photophore_near.trained import product_by_block
-from photophore_siamese.aligning import Gaps, best_score
+from photophore_siamese.aligning import CHANCE_RESIDUES, Gaps
 from photophore_siamese.along import Along, lddt_features, sums, tm_features
 from photophore_siamese.comparing import AlignedProteins, Judgement
 from photophore_siamese.shape import SiameseShape
@@ -26,8 +26,6 @@ IntArray = npt.NDArray[np.int32]
 HEADS = ("tm", "lddt", "given")
 #: Alphabets of structure: shape, contacts, burial (`photophore_siamese.truth.geometry`).
 LETTERS = 3
-#: Residues of a protein that are held against another read backwards.
-CHANCE_RESIDUES = 255
 #: Layers of each head.
 LAYERS = 2
 #: Aligned residues that are judged at once: what is computed of them stays near the processor.
@@ -110,20 +108,22 @@ class Heads:
 
     def along(self, aligned: Sequence[AlignedProteins]) -> Along:
         """Return what the rows of proteins tell along alignments, none of which is empty."""
-        a = np.concatenate([one.residues[pairs[:, 0]] for one, _, pairs in aligned])
-        b = np.concatenate([other.residues[pairs[:, 1]] for _, other, pairs in aligned])
-        offsets = np.cumsum([0, *(len(pairs) for _, _, pairs in aligned)])
+        a = np.concatenate([one.residues[found.pairs[:, 0]] for one, _, found in aligned])
+        b = np.concatenate([other.residues[found.pairs[:, 1]] for _, other, found in aligned])
+        offsets = np.cumsum([0, *(len(found.pairs) for _, _, found in aligned)])
         letters, others = _tokens(a), _tokens(b)
         similar, exchanged = self._pair_similarity(a, b), self._exchange[letters, others]
         count = np.diff(offsets)
-        every = np.concatenate([pairs for _, _, pairs in aligned])
+        every = np.concatenate([found.pairs for _, _, found in aligned])
         steps = np.diff(every, axis=0, prepend=0) - 1  # residues that are left out before each pair
         steps[offsets[:-1]] = 0
         cost = sums(self._cost(steps), offsets)
         a, b = a[:, : self._width], b[:, : self._width]
+        sizes = np.array([(len(one), len(other)) for one, other, _ in aligned], dtype=np.float64)
+        chance = np.array([found.chance for _, _, found in aligned])
         return Along(
             offsets=offsets,
-            sizes=np.array([(len(one), len(other)) for one, other, _ in aligned], dtype=np.float64),
+            sizes=sizes,
             cosine=np.array([one.vector @ other.vector for one, other, _ in aligned], dtype=np.float64),
             similar=similar,
             exchanged=exchanged,
@@ -132,7 +132,7 @@ class Heads:
             same=sums(letters == others, offsets) / count,
             spelled=sums(self._spelled_alike(a, b), offsets) / count[:, None],
             score=self._share * sums(similar, offsets) + sums(exchanged, offsets) - self._shift * count - cost,
-            chance=np.array([self._chance(one.residues, other.residues) for one, other, _ in aligned]),
+            chance=chance / np.minimum(sizes.min(axis=1), CHANCE_RESIDUES),
             own=np.array([(self._own(one.residues), self._own(other.residues)) for one, other, _ in aligned]),
             span=(every[offsets[1:] - 1] - every[offsets[:-1]] + 1).astype(np.float64),
         )
@@ -173,12 +173,6 @@ class Heads:
             chances.append((left * right).sum(axis=1) / (left.sum(axis=1) * right.sum(axis=1)))
         return np.stack(chances, axis=1)
 
-    def _chance(self, one: FloatArray, other: FloatArray) -> float:
-        """Return the score, by residue, of the best alignment with one protein read backwards; of the shorter, the beginning counts."""
-        shorter, longer = sorted((one, other), key=len)
-        shorter = shorter[:CHANCE_RESIDUES]
-        return best_score(self.similarity(shorter, longer[::-1]), self.gaps) / len(shorter)
-
     def _own(self, residues: FloatArray) -> float:
         """Return the score of a protein with itself, at least 1."""
         letters = _tokens(residues)
@@ -204,7 +198,7 @@ def _squashed(logits: FloatArray) -> FloatArray:
 
 def _parts(aligned: Sequence[AlignedProteins]) -> Iterator[list[int]]:
     """Yield places of the alignments that are not empty, those of like lengths together, at least one and not too many residues at once."""
-    lengths = [len(pairs) for _, _, pairs in aligned]
+    lengths = [len(found.pairs) for _, _, found in aligned]
     part: list[int] = []
     for place in sorted((place for place, length in enumerate(lengths) if length), key=lengths.__getitem__):
         if part and lengths[place] * (len(part) + 1) > _JUDGED_AT_ONCE:

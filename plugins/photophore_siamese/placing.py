@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from photophore.types import Candidates
+from photophore_siamese.aligning import LocalAlignment
 from photophore_siamese.comparing import (
     FloatArray,
     IntArray,
@@ -65,6 +66,7 @@ class Aligned:
     stop: int
     pairs: IntArray
     score: float
+    chance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,9 @@ def place(
         for row in rows[:judged]
     ]
     stretches = [stretch_of(model, proteins[each.protein], each.start, each.stop) for each in best]
-    inside = [each.pairs - np.array([0, each.start], dtype=np.int32) for each in best]
+    inside = [
+        LocalAlignment(each.pairs - np.array([0, each.start], dtype=np.int32), each.score, each.chance) for each in best
+    ]
     sides = [domains.whole(each.target) for each in best]
     judgements = model.judge(list(zip(sides, stretches, inside, strict=True)))
     return [
@@ -187,11 +191,11 @@ def _aligned(
     proteins: Mapping[int, FloatArray],
 ) -> Iterator[Aligned]:
     sides = [(domains.residues(each.target), proteins[each.protein][each.start : each.stop]) for each in wanted]
-    for each, (pairs, score) in zip(wanted, align_residues(model, sides), strict=True):
-        if len(pairs) >= LEAST_ALIGNED:
-            on_protein = pairs + np.array([0, each.start], dtype=np.int32)
+    for each, found in zip(wanted, align_residues(model, sides), strict=True):
+        if len(found.pairs) >= LEAST_ALIGNED:
+            on_protein = found.pairs + np.array([0, each.start], dtype=np.int32)
             start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
-            yield Aligned(each.protein, each.target, start, stop, on_protein, score)
+            yield Aligned(each.protein, each.target, start, stop, on_protein, found.score, found.chance)
 
 
 def gather(found: Sequence[Stretch], worth: Sequence[float]) -> list[list[int]]:

@@ -6,8 +6,6 @@ of which one side is short enough: each of its residues is a letter of an alphab
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -32,32 +30,35 @@ _OPERATION = 4
 _COLUMNS, _ROWS, _PAIRS = 1, 2, 7
 
 
-def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> tuple[IntArray, int] | None:
-    """Return the best local alignment and its score, or None where the score is more than 16 bits hold.
+def align_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> tuple[IntArray, int, int] | None:
+    """Return the best local alignment, its score, and that of the rows read backwards; None where 16 bits do not hold the score.
 
     ``units (rows, columns)`` are similarities as whole numbers, of at most `MOST_ROWS` rows.
     """
-    result = _run(parasail.sw_trace_striped_profile_16, units, opening, extending)
-    if result.saturated:
+    columns, rows = StripedColumns(units.T), _LETTERS[: len(units)]
+    result = parasail.sw_trace_striped_profile_16(columns.profile, rows, opening, extending)
+    backwards = parasail.sw_striped_profile_16(columns.profile, rows[::-1], opening, extending)
+    if result.saturated or backwards.saturated:
         return None
     if result.score <= 0:
-        return np.zeros((0, 2), dtype=np.int32), 0
+        return np.zeros((0, 2), dtype=np.int32), 0, backwards.score
     cigar = result.cigar
     steps = cigar.seq
     operations, lengths = steps & ((1 << _OPERATION) - 1), steps >> _OPERATION
     paired = operations >= _PAIRS
-    rows = np.cumsum(np.where(paired | (operations == _ROWS), lengths, 0)) + cigar.beg_ref
-    columns = np.cumsum(np.where(paired | (operations == _COLUMNS), lengths, 0)) + cigar.beg_query
-    lengths, rows, columns = lengths[paired].astype(np.int64), rows[paired], columns[paired]
+    row = np.cumsum(np.where(paired | (operations == _ROWS), lengths, 0)) + cigar.beg_ref
+    column = np.cumsum(np.where(paired | (operations == _COLUMNS), lengths, 0)) + cigar.beg_query
+    lengths, row, column = lengths[paired].astype(np.int64), row[paired], column[paired]
     # To the end of the run, 1 at its last pair.
     back = np.repeat(np.cumsum(lengths), lengths) - np.arange(lengths.sum())
-    pairs = np.stack([np.repeat(rows, lengths) - back, np.repeat(columns, lengths) - back], axis=1)
-    return pairs.astype(np.int32), result.score
+    pairs = np.stack([np.repeat(row, lengths) - back, np.repeat(column, lengths) - back], axis=1)
+    return pairs.astype(np.int32), result.score, backwards.score
 
 
 def score_striped(units: npt.NDArray[np.int32], opening: int, extending: int) -> int | None:
     """Return the score of the best local alignment as `align_striped` does."""
-    result = _run(parasail.sw_striped_profile_16, units, opening, extending)
+    profile = StripedColumns(units.T).profile
+    result = parasail.sw_striped_profile_16(profile, _LETTERS[: len(units)], opening, extending)
     return None if result.saturated else result.score
 
 
@@ -73,7 +74,3 @@ class StripedColumns:
         """Return the score of the best local alignment, at most `MOST_SCORE`."""
         result = parasail.sw_striped_profile_16(self.profile, (text + 1).tobytes(), opening, extending)
         return MOST_SCORE if result.saturated else min(result.score, MOST_SCORE)
-
-
-def _run(function: Any, units: npt.NDArray[np.int32], opening: int, extending: int) -> Any:
-    return function(StripedColumns(units.T).profile, _LETTERS[: len(units)], opening, extending)

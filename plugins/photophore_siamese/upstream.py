@@ -135,7 +135,7 @@ class UpstreamModel:
         """Return the cosine of each two vectors, whatever lengths and alignment are, and of the vectors of each pair."""
         del given
         judged = []
-        for one, other, pairs in aligned:
+        for one, other, (pairs, *_) in aligned:
             lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
             cosine = float(one.vector @ other.vector)
             judged.append(Judgement(cosine, cosine, np.asarray(lddt)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from photophore_siamese.aligning import (
+    CHANCE_RESIDUES,
     UNITS,
     Gaps,
     align_long,
@@ -59,9 +60,10 @@ SIZES = [(1, 1), (1, 9), (9, 1), (7, 7), (12, 30), (30, 12), (33, 41), (50, 50),
 @pytest.mark.parametrize("align", [align_many, align_many_by_rows])
 def test_many_pairs_equal_the_recurrence_one_by_one(align):
     matrices = [whole_numbers(n, m, seed) for seed in range(4) for n, m in SIZES]
-    for matrix, (pairs, score) in zip(matrices, align(matrices, GAPS), strict=True):
+    for matrix, (pairs, score, chance) in zip(matrices, align(matrices, GAPS), strict=True):
         expected, best = slow(matrix, GAPS)
         assert score == best == best_score(matrix, GAPS)
+        assert chance == slow(matrix[::-1], GAPS)[1]
         assert pairs.tolist() == [list(pair) for pair in expected]
         assert pairs.dtype == np.int32
 
@@ -72,18 +74,20 @@ def test_parasail_and_rows_give_the_same_pairs_of_any_size(shape, most):
     random = np.random.default_rng(most)
     matrix = (random.integers(-most, most // 2 + 1, shape) / 16).astype(np.float32)
     gaps = Gaps(most / 20, most / 80)
-    ((pairs, score),) = align_many([matrix], gaps)
-    ((by_rows, score_by_rows),) = align_many_by_rows([matrix], gaps)
+    ((pairs, score, chance),) = align_many([matrix], gaps)
+    ((by_rows, score_by_rows, chance_by_rows),) = align_many_by_rows([matrix], gaps)
     assert np.array_equal(pairs, by_rows)
     assert score == score_by_rows == best_score(matrix, gaps)
+    shorter = matrix if shape[0] <= shape[1] else matrix.T
+    assert chance == chance_by_rows == best_score(shorter[:CHANCE_RESIDUES, ::-1], gaps)
 
 
 def test_batch_mates_do_not_matter():
     random = np.random.default_rng(0)
     matrices = [(random.normal(size=(n, m)) - 0.3).astype(np.float32) for n, m in SIZES]
     together = align_many(matrices, GAPS)
-    for matrix, (pairs, score) in zip(matrices, together, strict=True):
-        ((alone, alone_score),) = align_many([matrix], GAPS)
+    for matrix, (pairs, score, _) in zip(matrices, together, strict=True):
+        ((alone, alone_score, _),) = align_many([matrix], GAPS)
         assert np.array_equal(alone, pairs)
         assert alone_score == score
 
@@ -93,7 +97,7 @@ def test_bands_of_a_long_pair_are_the_whole(band_cells):
     for seed in range(3):
         for n, m in SIZES:
             matrix = whole_numbers(n, m, seed)
-            ((pairs, score),) = align_many([matrix], GAPS)
+            ((pairs, score, _),) = align_many([matrix], GAPS)
             long_pairs, long_score = align_long(
                 lambda start, stop, matrix=matrix: matrix[start:stop], matrix.shape, GAPS, band_cells=band_cells
             )
@@ -109,7 +113,7 @@ def test_scores_are_parasail_s():
         one, other = random.integers(0, 20, n), random.integers(0, 20, m)
         other[5:25] = one[5:25]
         matrix = parasail.blosum62.matrix[:20, :20][one][:, other].astype(np.float32)
-        ((pairs, score),) = align_many([matrix], Gaps(11, 1))
+        ((pairs, score, _),) = align_many([matrix], Gaps(11, 1))
         found = parasail.sw_trace_striped_32("".join(letters[one]), "".join(letters[other]), 11, 1, parasail.blosum62)
         assert score == found.score
         assert pairs[-1].tolist() == [found.end_query, found.end_ref]
@@ -118,7 +122,7 @@ def test_scores_are_parasail_s():
 
 
 def test_nothing_alike_aligns_nothing():
-    ((pairs, score),) = align_many([np.full((5, 4), -1.0, np.float32)], GAPS)
+    ((pairs, score, _),) = align_many([np.full((5, 4), -1.0, np.float32)], GAPS)
     assert pairs.shape == (0, 2)
     assert score == 0.0
     pairs, score = align_long(lambda start, stop: np.full((stop - start, 4), -1.0, np.float32), (5, 4), GAPS)
@@ -134,7 +138,7 @@ def test_a_gap_by_eye():
     """MKVLAW against MKAW: VL stands alone, for open + extend."""
     one, other = "MKVLAW", "MKAW"
     matrix = np.array([[1.0 if a == b else -1.0 for b in other] for a in one], dtype=np.float32)
-    ((pairs, score),) = align_many([matrix], Gaps(1.0, 0.5))
+    ((pairs, score, _),) = align_many([matrix], Gaps(1.0, 0.5))
     assert pairs.tolist() == [[0, 0], [1, 1], [4, 2], [5, 3]]
     assert score == 2.5
 
@@ -170,7 +174,7 @@ def test_without_parasail_all_is_the_same(monkeypatch):
     texts = [random.integers(0, 241, length).astype(np.uint8) for length in (30, 90)]
 
     def all_of_them():
-        aligned = [(pairs.tolist(), score) for pairs, score in align_many(matrices, GAPS)]
+        aligned = [(pairs.tolist(), score) for pairs, score, _ in align_many(matrices, GAPS)]
         return aligned, [best_score(matrix, GAPS) for matrix in matrices], text_scores(columns, texts, GAPS).tolist()
 
     usual = all_of_them()

@@ -21,7 +21,7 @@ from photophore.hookspecs import Runtime
 from photophore_near.packing import MULTIPLE
 from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, distributions, tokens
 from photophore_siamese import own
-from photophore_siamese.aligning import UNITS, align_many, best_score
+from photophore_siamese.aligning import UNITS, LocalAlignment, best_score
 from photophore_siamese.along import tm_features
 from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented, compare, represented
@@ -142,13 +142,12 @@ def test_similarity_is_what_rows_and_amino_acids_say(model, network, proteins):
 def test_what_an_alignment_tells(model, proteins):
     one, other = represented(model, [proteins[0][:40], proteins[1][:50]])
     pairs = np.array([[2, 3], [3, 4], [6, 5], [7, 9], [20, 30]], dtype=np.int32)
-    told = model._heads.along([(one, other, pairs)])
+    told = model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 17.5))])
     similarity, gaps = model.similarity(one.residues, other.residues), model.gaps
     left_out = [2, 3, 12, 20]  # residues in gaps: 2 of the first, 3 of the second, then both
     cost = sum(gaps.open + (residues - 1) * gaps.extend for residues in left_out)
     assert told.score[0] == pytest.approx(similarity[pairs[:, 0], pairs[:, 1]].sum() - cost, abs=1e-3)
-    ((_, backwards),) = align_many([similarity[:, ::-1]], gaps)
-    assert told.chance[0] == pytest.approx(backwards / 40, abs=1e-6)
+    assert told.chance[0] == pytest.approx(17.5 / 40, abs=1e-6)
     assert told.own[0, 0] == pytest.approx(np.trace(model.similarity(one.residues, one.residues)), abs=1e-2)
     assert told.same[0] == np.mean([proteins[0][i] == proteins[1][j] for i, j in pairs.tolist()])
     assert told.unbroken.tolist() == [1, 1, 0, 0, 0]
@@ -189,8 +188,8 @@ def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
     with torch.no_grad():
         rows = [torch.from_numpy(r.residues[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
         expected = torch.logit(network.pair_lddt(*rows)).numpy()
-    assert np.abs(model._heads.along([(one, other, pairs)]).logits - expected).max() < 1e-4
-    lddt = model.judge([(one, other, pairs)])[0].lddt
+    assert np.abs(model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 0.0))]).logits - expected).max() < 1e-4
+    lddt = model.judge([(one, other, LocalAlignment(pairs, 0.0, 0.0))])[0].lddt
     assert lddt.shape == (3,)
     assert ((lddt > 0) & (lddt < 1)).all()
 
@@ -198,17 +197,17 @@ def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
 def test_tm_scores_are_normalised_by_either(model, proteins):
     one, other = represented(model, [proteins[0][:40], proteins[1]])
     pairs = np.stack([np.arange(30), np.arange(30)], axis=1).astype(np.int32)
-    told = model._heads.along([(one, other, pairs)])
+    told = model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 0.0))])
     features = tm_features(told, model._heads.lddt(told))
     shares = [30 / 40, 30 / len(proteins[1])]
     assert features[0, -8:-4] == pytest.approx([np.log(40), np.log(len(proteins[1])), *shares])
     assert features[1, -8:-4] == pytest.approx([np.log(len(proteins[1])), np.log(40), *shares[::-1]])
-    (found,) = model.judge([(one, other, pairs)])
+    (found,) = model.judge([(one, other, LocalAlignment(pairs, 0.0, 0.0))])
     assert 0 < found.tm_score < 1
     assert found.tm_score != found.tm_score_other
-    (turned,) = model.judge([(other, one, np.ascontiguousarray(pairs[:, ::-1]))])
+    (turned,) = model.judge([(other, one, LocalAlignment(np.ascontiguousarray(pairs[:, ::-1]), 0.0, 0.0))])
     assert (turned.tm_score, turned.tm_score_other) == pytest.approx((found.tm_score_other, found.tm_score))
-    (nothing,) = model.judge([(one, other, pairs[:0])])
+    (nothing,) = model.judge([(one, other, LocalAlignment(pairs[:0], 0.0, 0.0))])
     assert (nothing.tm_score, nothing.tm_score_other, nothing.lddt.shape) == (0.0, 0.0, (0,))
 
 
@@ -220,7 +219,8 @@ def test_pairs_judged_together_are_judged_as_alone(model, proteins):
         for other in sides[first:]:
             size = int(random.integers(0, min(len(one), len(other)) + 1))
             chosen = [np.sort(random.choice(len(side), size, replace=False)) for side in (one, other)]
-            aligned.append((one, other, np.stack(chosen, axis=1).astype(np.int32)))
+            pairs = np.stack(chosen, axis=1).astype(np.int32)
+            aligned.append((one, other, LocalAlignment(pairs, 5.0, float(random.random()))))
     for given in (False, True):
         for alone, together in zip(aligned, model.judge(aligned, given=given), strict=True):
             (judged,) = model.judge([alone], given=given)

@@ -24,7 +24,7 @@ from photophore_near.onnx_runtime import open_session
 from photophore_near.packing import MULTIPLE
 from photophore_near.residues import AMINO_ACIDS, PAD_TOKEN, tokens
 from photophore_near.trained import read_trained
-from photophore_siamese.aligning import align_many
+from photophore_siamese.aligning import LocalAlignment, align_many
 from photophore_siamese.along import lddt_features, tm_features
 from photophore_siamese.codes import KINDS
 from photophore_siamese.comparing import Represented
@@ -71,7 +71,7 @@ class Example:
 
     one: Represented
     other: Represented
-    pairs: IntArray
+    aligned: LocalAlignment
     tm: tuple[float, float]
 
 
@@ -120,14 +120,14 @@ class Fitter:
                 self.tensors["align.numbers"] = numbers
                 heads = self.heads
                 seen = {n: Represented(heads.finished(each, tokens(sequences[n])), each[0]) for n, each in rows.items()}
-                ours = self._aligned(truth.pairs[alike], seen)
-                found = recovered([pairs for pairs, _ in ours], truth, alike)
+                ours = self.align(truth.pairs[alike], seen)
+                found = recovered([aligned.pairs for aligned in ours], truth, alike)
                 kin, others = (
                     [
-                        score / min(root[int(i)], root[int(j)])
-                        for (_, score), (i, j) in zip(result, truth.pairs[side], strict=True)
+                        aligned.score / min(root[int(i)], root[int(j)])
+                        for aligned, (i, j) in zip(result, truth.pairs[side], strict=True)
                     ]
-                    for result, side in ((ours, alike), (self._aligned(truth.pairs[unlike], seen), unlike))
+                    for result, side in ((ours, alike), (self.align(truth.pairs[unlike], seen), unlike))
                 )
                 apart = float(np.mean(np.array(kin) > np.quantile(others, _NEARLY_ALL))) if others else 0.0
                 if found + apart > best[0]:
@@ -136,12 +136,8 @@ class Fitter:
         _log.info("alignment: %s recovers %.3f, and tells %.3f apart", best[-1].tolist(), best[1], best[0] - best[1])
         return best[1]
 
-    def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[IntArray]:
+    def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[LocalAlignment]:
         """Return the alignment of each of ``pairs (n, 2)``."""
-        return [aligned for aligned, _ in self._aligned(pairs, seen)]
-
-    def _aligned(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[tuple[IntArray, float]]:
-        """Return alignment and score of each of ``pairs (n, 2)``."""
         heads, found = self.heads, []
         for start in range(0, len(pairs), _AT_ONCE):
             matrices = [
@@ -152,7 +148,7 @@ class Fitter:
         return found
 
     def fit_lddt(
-        self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[IntArray]
+        self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[LocalAlignment]
     ) -> None:
         """Fit the lDDT heads: along our own alignments ``aligned``, and along TM-align's, which are given."""
         heads = self.heads
@@ -163,13 +159,14 @@ class Fitter:
         ]
         own: list[LddtAlong] = [
             (pairs, aligned_lddt(domains.trace(one)[pairs[:, 0]], domains.trace(other)[pairs[:, 1]]))
-            for (one, other), pairs in zip(sides, aligned, strict=True)
+            for (one, other), (pairs, *_) in zip(sides, aligned, strict=True)
         ]
         for name, alignments in (("lddt", own), ("given", given)):
             features, wanted = [], []
             for (one, other), (pairs, lddt) in zip(sides, alignments, strict=True):
-                if len(pairs):
-                    features.append(lddt_features(heads.along([(seen[one], seen[other], pairs)]))[::3])
+                if len(pairs):  # of chance lDDT reads nothing
+                    along = heads.along([(seen[one], seen[other], LocalAlignment(pairs, 0.0, 0.0))])
+                    features.append(lddt_features(along)[::3])
                     wanted.append(np.asarray(lddt[::3], dtype=np.float32))
             rows, targets = np.concatenate(features), np.concatenate(wanted)
             self.tensors |= fit_head(name, rows, targets, np.ones(len(rows), dtype=np.float32))
@@ -177,9 +174,9 @@ class Fitter:
     def fit_tm(self, drawn: Sequence[Example], met: Sequence[Example]) -> None:
         """Fit the TM head: on pairs that were ``drawn`` to be alike or not, every tenth of the range the same, and on pairs as they are ``met``."""
         heads = self.heads
-        usable = [example for example in (*drawn, *met) if len(example.pairs)]
-        count = sum(len(example.pairs) > 0 for example in drawn)
-        told = [heads.along([(example.one, example.other, example.pairs)]) for example in usable]
+        usable = [example for example in (*drawn, *met) if len(example.aligned.pairs)]
+        count = sum(len(example.aligned.pairs) > 0 for example in drawn)
+        told = [heads.along([(example.one, example.other, example.aligned)]) for example in usable]
         rows = np.concatenate([tm_features(each, heads.lddt(each)) for each in told])
         targets = np.array([example.tm for example in usable], dtype=np.float32)
         weights = np.concatenate([spread_weights(targets[:count]), np.ones_like(targets[count:])])
@@ -234,8 +231,8 @@ def fit_heads(
     aligned = fitter.align(truth.pairs, seen)
     fitter.fit_lddt(domains, seen, truth, aligned)
     drawn = [
-        Example(seen[int(one)], seen[int(other)], pairs, tuple(tm))
-        for (one, other), pairs, tm in zip(truth.pairs, aligned, truth.tm, strict=True)
+        Example(seen[int(one)], seen[int(other)], found, tuple(tm))
+        for (one, other), found, tm in zip(truth.pairs, aligned, truth.tm, strict=True)
     ]
     fitter.fit_codes()
     fitter.fit_tm([*drawn, *_examples(fitter, elsewhere)], _examples(fitter, chains))
@@ -249,8 +246,8 @@ def _examples(fitter: Fitter, compared: Sequence[AlignedPair | ComparedPair]) ->
     places = {text: place for place, text in enumerate(texts)}
     numbers = np.array([[places[text] for text in pair.sequences] for pair in compared], dtype=np.int32).reshape(-1, 2)
     return [
-        Example(seen[int(one)], seen[int(other)], pairs, pair.tm)
-        for (one, other), pairs, pair in zip(numbers, fitter.align(numbers, seen), compared, strict=True)
+        Example(seen[int(one)], seen[int(other)], found, pair.tm)
+        for (one, other), found, pair in zip(numbers, fitter.align(numbers, seen), compared, strict=True)
     ]
 
 
