@@ -35,7 +35,7 @@ from photophore_faiss.config import ListsConfig
 from photophore_faiss.lists import ListsIndex
 from photophore_near.diagonal import Diagonal, DiagonalConfig
 from photophore_siamese.calibration import LEVELS, open_calibration
-from photophore_siamese.comparing import Represented, StructureModel, align_residues, match_along, represented
+from photophore_siamese.comparing import StructureModel, align_residues, match_along, residues_of
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.encoder import open_structure_model
 from photophore_siamese.lookup import read_domains as read_table_of_domains
@@ -56,7 +56,7 @@ class Predicted:
     """What is true of pairs, and what each method says of them."""
 
     tm: FloatArray
-    by: dict[str, FloatArray]
+    by: dict[str, npt.NDArray[np.float32]]
 
 
 def open_model(args: argparse.Namespace) -> StructureModel:
@@ -120,12 +120,12 @@ class Compared:
     def __init__(self, model: StructureModel, sequences: Sequence[str]) -> None:
         self._model = model
         distinct = list(dict.fromkeys(sequences))
-        self._seen: dict[str, Represented] = dict(zip(distinct, represented(model, distinct), strict=True))
+        self._seen: dict[str, npt.NDArray[np.float32]] = dict(zip(distinct, residues_of(model, distinct), strict=True))
 
     def ours(self, pairs: Sequence[tuple[str, str]]) -> list[Alignment]:
         """Return alignment, both TM-scores and lDDT by our model."""
         sides = [(self._seen[one], self._seen[other]) for one, other in pairs]
-        aligned = align_residues(self._model, [(one.residues, other.residues) for one, other in sides])
+        aligned = align_residues(self._model, sides)
         judged = self._model.judge([(*side, found) for side, found in zip(sides, aligned, strict=True)])
         return [
             Alignment(found.pairs, (m.tm_score, m.tm_score_other), 0.0, m.lddt)
@@ -253,8 +253,8 @@ def homology(args: argparse.Namespace) -> None:
     print(f"{machine()}; {len(kept)} of {len(names)} domains remain, of {folds} folds that training did not see")
     started = time.perf_counter()
     model = open_model(args)
-    seen = represented(model, sequences)
-    vectors = np.stack([each.vector for each in seen])
+    seen = residues_of(model, sequences)
+    vectors = np.concatenate([model.pool(each, [(0, len(each))]) for each in seen])
     searched: dict[str, npt.NDArray[np.float32]] = {"siamese, vectors of proteins": vectors @ vectors.T}
     seconds = {"siamese, vectors of proteins": time.perf_counter() - started}
     candidates = by_residues(model, seen, args)
@@ -273,13 +273,13 @@ def homology(args: argparse.Namespace) -> None:
 
 
 def by_residues(
-    model: StructureModel, seen: Sequence[Represented], args: argparse.Namespace
+    model: StructureModel, seen: Sequence[npt.NDArray[np.float32]], args: argparse.Namespace
 ) -> npt.NDArray[np.float32]:
     """Return what the residues' neighbours say of each pair, by index and aggregator; minus infinity where nothing."""
     runtime = Runtime(threads=args.threads)
     names = tuple(map(str, range(len(seen))))
     offsets = np.cumsum([0, *map(len, seen)], dtype=np.int64)
-    values = np.concatenate([model.matching(each.residues)[0] for each in seen])
+    values = np.concatenate([model.matching(each)[0] for each in seen])
     vectors = Embeddings(names, values, offsets, "siamese-residues", model.digest)
     index = ListsIndex(ListsConfig(keep=1.0, k=64, stride=1, nprobe=16), runtime)
     index.build(vectors)
@@ -291,7 +291,7 @@ def by_residues(
 
 
 def aligned_scores(
-    model: StructureModel, seen: Sequence[Represented], candidates: npt.NDArray[np.float32]
+    model: StructureModel, seen: Sequence[npt.NDArray[np.float32]], candidates: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return the score of the alignment of each candidate, by the root of the shorter length; minus infinity for the others."""
     scores = np.full_like(candidates, -np.inf)
@@ -299,7 +299,7 @@ def aligned_scores(
     pairs = [(int(i), int(j)) for i, j in np.argwhere(either | either.T) if i < j]
     for start in range(0, len(pairs), 2000):
         part = pairs[start : start + 2000]
-        aligned = align_residues(model, [(seen[i].residues, seen[j].residues) for i, j in part])
+        aligned = align_residues(model, [(seen[i], seen[j]) for i, j in part])
         for (i, j), found in zip(part, aligned, strict=True):
             scores[i, j] = scores[j, i] = found.score / min(len(seen[i]), len(seen[j])) ** 0.5
     return scores
@@ -343,7 +343,7 @@ def pair_speed(args: argparse.Namespace) -> None:
     drawn = [tuple(map(int, random.choice(len(domains), 2, replace=False))) for _ in range(args.each)]
     model = open_model(args)
     numbers = sorted({number for pair in drawn for number in pair})
-    seen = dict(zip(numbers, represented(model, [domains.sequences[i] for i in numbers]), strict=True))
+    seen = dict(zip(numbers, residues_of(model, [domains.sequences[i] for i in numbers]), strict=True))
     timed = {}
     start = time.perf_counter()
     for one, other in drawn:
@@ -351,12 +351,13 @@ def pair_speed(args: argparse.Namespace) -> None:
     timed["tmtools' TM-align and lDDT"] = time.perf_counter() - start
     sides = [(seen[one], seen[other]) for one, other in drawn]
     start = time.perf_counter()
-    aligned = align_residues(model, [(one.residues, other.residues) for one, other in sides])
+    aligned = align_residues(model, sides)
     model.judge([(*side, found) for side, found in zip(sides, aligned, strict=True)])
     timed["siamese: alignment, TM-scores, lDDT"] = time.perf_counter() - start
+    vectors = [(model.pool(one, [(0, len(one))])[0], model.pool(other, [(0, len(other))])[0]) for one, other in sides]
     start = time.perf_counter()
-    for one, other in sides:
-        float(one.vector @ other.vector)
+    for one, other in vectors:
+        float(one @ other)
     timed["siamese: cosine of the vectors"] = time.perf_counter() - start
     print(f"{machine()}\n\n| | ms a pair | times faster |\n|---|---|---|")
     slowest = timed["tmtools' TM-align and lDDT"]

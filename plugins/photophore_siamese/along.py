@@ -30,8 +30,6 @@ class Along:
         ``shape=(n + 1,)``: aligned residues ``offsets[i]:offsets[i + 1]`` are those of pair ``i``.
     sizes
         ``shape=(n, 2)``: residues of both proteins.
-    cosine
-        ``shape=(n,)``: of their vectors.
     similar, exchanged, logits, unbroken
         ``shape=(aligned,), dtype=float32``: of each two aligned residues the similarity of their rows, what their amino acids say,
         what the rows say of their lDDT, and 1 where those before are the neighbours on both sides.
@@ -47,7 +45,6 @@ class Along:
 
     offsets: npt.NDArray[np.int64]
     sizes: Numbers
-    cosine: Numbers
     similar: FloatArray
     exchanged: FloatArray
     logits: FloatArray
@@ -110,7 +107,6 @@ def tm_features(told: Along, lddt: FloatArray) -> FloatArray:
     ordered = told.similar[np.lexsort((told.similar, pair))]
     first = told.offsets[:-1]
     both = [
-        told.cosine,
         total / shorter,
         np.sqrt(np.maximum(total, 0.0)),
         total / aligned,

@@ -210,7 +210,6 @@ def features_of(found: Sequence[Found], sizes: Sequence[int]) -> npt.NDArray[np.
             each.match.tm_score_other,
             each.lddt,
             len(each.match.pairs) / sizes[each.target],
-            each.cosine,
             np.log1p(max(0.0, each.match.similarity)),
             np.log(sizes[each.target]),
         )

@@ -24,7 +24,6 @@ FEATURES = (
     "tm_score_place",  # normalised by the stretch of the protein
     "lddt",  # mean along the alignment
     "aligned",  # share of the domain that is aligned
-    "cosine",  # of the two vectors
     "similarity",  # score of the alignment, log(1 + score)
     "residues",  # of the domain, log
 )

@@ -27,25 +27,6 @@ LONG_CELLS = 16_000_000
 CELLS_AT_ONCE = 4_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Represented:
-    """A protein, or a stretch of one, as a model sees it.
-
-    Parameters
-    ----------
-    residues
-        ``shape=(n, width), dtype=float32``: a vector a residue.
-    vector
-        ``shape=(dim,), dtype=float32``: a unit vector for the whole.
-    """
-
-    residues: FloatArray
-    vector: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.residues)
-
-
 @runtime_checkable
 class SpellingModel(Protocol):
     """A model that scores many proteins against one quickly, as texts of letters, before any is aligned."""
@@ -68,8 +49,8 @@ class Judgement(NamedTuple):
     lddt: FloatArray
 
 
-#: Two proteins and their alignment.
-AlignedProteins = tuple[Represented, Represented, LocalAlignment]
+#: Residue vectors of two proteins, and their alignment.
+AlignedProteins = tuple[FloatArray, FloatArray, LocalAlignment]
 
 
 class StructureModel(Protocol):
@@ -143,32 +124,22 @@ class StructuralMatch:
     similarity: float
 
 
-def represented(model: StructureModel, sequences: Sequence[str]) -> list[Represented]:
-    """Return the proteins ``sequences`` as ``model`` sees them, each as a whole."""
-    found = {place: whole_of(model, residues) for place, residues in model.represent(sequences)}
+def residues_of(model: StructureModel, sequences: Sequence[str]) -> list[FloatArray]:
+    """Return the residue vectors of each protein."""
+    found = dict(model.represent(sequences))
     return [found[place] for place in range(len(sequences))]
 
 
-def stretch_of(model: StructureModel, residues: FloatArray, start: int, stop: int) -> Represented:
-    """Return a stretch of a protein, with a vector of its own."""
-    return whole_of(model, residues[start:stop])
-
-
-def whole_of(model: StructureModel, residues: FloatArray) -> Represented:
-    """Return residues with the vector of them all."""
-    return Represented(residues, model.pool(residues, [(0, len(residues))])[0])
-
-
-def compare(model: StructureModel, one: Represented, other: Represented) -> StructuralMatch:
-    """Align two proteins and predict their TM-score and the lDDT along the alignment."""
-    (found,) = align_residues(model, [(one.residues, other.residues)])
+def compare(model: StructureModel, one: FloatArray, other: FloatArray) -> StructuralMatch:
+    """Align two proteins, given by their residue vectors, and predict their TM-score and the lDDT along the alignment."""
+    (found,) = align_residues(model, [(one, other)])
     (judged,) = model.judge([(one, other, found)])
     return StructuralMatch(found.pairs, *judged, similarity=found.score)
 
 
-def match_along(model: StructureModel, one: Represented, other: Represented, pairs: IntArray) -> StructuralMatch:
+def match_along(model: StructureModel, one: FloatArray, other: FloatArray, pairs: IntArray) -> StructuralMatch:
     """Return what ``model`` says of two proteins along an alignment that is given."""
-    given = LocalAlignment(pairs, 0.0, _chance(model, one.residues, other.residues))
+    given = LocalAlignment(pairs, 0.0, _chance(model, one, other))
     (judged,) = model.judge([(one, other, given)], given=True)
     return StructuralMatch(pairs, *judged, similarity=0.0)
 

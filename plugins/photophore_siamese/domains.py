@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from photophore_siamese.comparing import FloatArray, Represented, SpellingModel, StructureModel, whole_of
+from photophore_siamese.comparing import FloatArray, SpellingModel, StructureModel
 
 #: Residue vectors that are held.
 _HELD_BYTES = 320_000_000
@@ -20,7 +20,6 @@ class DomainVectors:
         self._model = model
         self._sequences = sequences
         self._residues: dict[int, FloatArray] = {}
-        self._wholes: dict[int, Represented] = {}
         self._texts: dict[int, npt.NDArray[np.uint8]] = {}
 
     def bring(self, targets: Iterable[int]) -> None:
@@ -31,7 +30,6 @@ class DomainVectors:
             return
         if sum(residues.nbytes for residues in self._residues.values()) > _HELD_BYTES:
             self._residues = {target: self._residues[target] for target in wanted & self._residues.keys()}
-            self._wholes = {target: whole for target, whole in self._wholes.items() if target in self._residues}
         for place, residues in self._model.represent([self._sequences[target] for target in new]):
             self._residues[new[place]] = residues
             if isinstance(self._model, SpellingModel):
@@ -40,12 +38,6 @@ class DomainVectors:
     def residues(self, target: int) -> FloatArray:
         """Return the residue vectors of a domain that is at hand."""
         return self._residues[target]
-
-    def whole(self, target: int) -> Represented:
-        """Return a domain that is at hand, with the vector of it all."""
-        if target not in self._wholes:
-            self._wholes[target] = whole_of(self._model, self._residues[target])
-        return self._wholes[target]
 
     def text_scores(self, protein: FloatArray, targets: Sequence[int]) -> dict[int, int] | None:
         """Return how well each of these domains aligns to a protein, as texts of letters; None where the model has none."""

@@ -17,12 +17,11 @@ from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_plm.windows import windows
 from photophore_siamese.comparing import (
     FloatArray,
-    Represented,
     StructuralMatch,
     StructureModel,
     compare,
     match_along,
-    whole_of,
+    residues_of,
 )
 from photophore_siamese.config import ModelConfig, SiameseConfig
 
@@ -139,13 +138,13 @@ class SiameseComparer:
 
         With ``by_position`` residues of two proteins of one length pair up by their position.
         """
-        seen: dict[str, Represented] = {}
+        seen: dict[str, FloatArray] = {}
         for first, second in pairs:
             sequences = one.sequences[first], other.sequences[second]
             seen = {sequence: seen[sequence] for sequence in sequences if sequence in seen}  # the rest is not held
             for sequence in sequences:
                 if sequence not in seen:
-                    seen[sequence] = self._represented(sequence)
+                    (seen[sequence],) = residues_of(self._model, [sequence])
             sides = seen[sequences[0]], seen[sequences[1]]
             with one_blas_thread():
                 match = self._match(*sides, by_position=by_position and len(sides[0]) == len(sides[1]))
@@ -159,14 +158,10 @@ class SiameseComparer:
                 match.lddt,
             )
 
-    def _match(self, one: Represented, other: Represented, *, by_position: bool) -> StructuralMatch:
+    def _match(self, one: FloatArray, other: FloatArray, *, by_position: bool) -> StructuralMatch:
         if by_position:
             return match_along(self._model, one, other, np.repeat(np.arange(len(one), dtype=np.int32)[:, None], 2, axis=1))
         return compare(self._model, one, other)
-
-    def _represented(self, sequence: str) -> Represented:
-        ((_, residues),) = self._model.represent([sequence])
-        return whole_of(self._model, residues)
 
 
 def one_blas_thread() -> threadpool_limits:

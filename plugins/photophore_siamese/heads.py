@@ -108,8 +108,8 @@ class Heads:
 
     def along(self, aligned: Sequence[AlignedProteins]) -> Along:
         """Return what the rows of proteins tell along alignments, none of which is empty."""
-        a = np.concatenate([one.residues[found.pairs[:, 0]] for one, _, found in aligned])
-        b = np.concatenate([other.residues[found.pairs[:, 1]] for _, other, found in aligned])
+        a = np.concatenate([one[found.pairs[:, 0]] for one, _, found in aligned])
+        b = np.concatenate([other[found.pairs[:, 1]] for _, other, found in aligned])
         offsets = np.cumsum([0, *(len(found.pairs) for _, _, found in aligned)])
         letters, others = _tokens(a), _tokens(b)
         similar, exchanged = self._pair_similarity(a, b), self._exchange[letters, others]
@@ -124,7 +124,6 @@ class Heads:
         return Along(
             offsets=offsets,
             sizes=sizes,
-            cosine=np.array([one.vector @ other.vector for one, other, _ in aligned], dtype=np.float64),
             similar=similar,
             exchanged=exchanged,
             logits=self._pair_logits(a, b),
@@ -133,7 +132,7 @@ class Heads:
             spelled=sums(self._spelled_alike(a, b), offsets) / count[:, None],
             score=self._share * sums(similar, offsets) + sums(exchanged, offsets) - self._shift * count - cost,
             chance=chance / np.minimum(sizes.min(axis=1), CHANCE_RESIDUES),
-            own=np.array([(self._own(one.residues), self._own(other.residues)) for one, other, _ in aligned]),
+            own=np.array([(self._own(one), self._own(other)) for one, other, _ in aligned]),
             span=(every[offsets[1:] - 1] - every[offsets[:-1]] + 1).astype(np.float64),
         )
 

@@ -11,12 +11,12 @@ import numpy as np
 from photophore.types import Candidates
 from photophore_siamese.aligning import LocalAlignment
 from photophore_siamese.comparing import (
+    AlignedProteins,
     FloatArray,
     IntArray,
     StructuralMatch,
     StructureModel,
     align_residues,
-    stretch_of,
 )
 from photophore_siamese.config import SiameseAnnotatorConfig
 from photophore_siamese.domains import DomainVectors
@@ -81,8 +81,6 @@ class Found:
         Residues of the protein from the first to behind the last aligned one.
     match
         The domain compared with that stretch; its first protein is the domain, its second the *whole* protein.
-    cosine
-        Of the vectors of domain and stretch.
     """
 
     protein: int
@@ -90,7 +88,6 @@ class Found:
     start: int
     stop: int
     match: StructuralMatch
-    cosine: float
 
     @property
     def lddt(self) -> float:
@@ -165,12 +162,7 @@ def place(
         for rows in gather(here, [each.score for each in here])
         for row in rows[:judged]
     ]
-    stretches = [stretch_of(model, proteins[each.protein], each.start, each.stop) for each in best]
-    inside = [
-        LocalAlignment(each.pairs - np.array([0, each.start], dtype=np.int32), each.score, each.chance) for each in best
-    ]
-    sides = [domains.whole(each.target) for each in best]
-    judgements = model.judge(list(zip(sides, stretches, inside, strict=True)))
+    judgements = model.judge([_on_stretch(each, domains, proteins[each.protein]) for each in best])
     return [
         Found(
             each.protein,
@@ -178,10 +170,16 @@ def place(
             each.start,
             each.stop,
             StructuralMatch(each.pairs, *judgement, similarity=each.score),
-            float(domain.vector @ stretch.vector),
         )
-        for each, domain, stretch, judgement in zip(best, sides, stretches, judgements, strict=True)
+        for each, judgement in zip(best, judgements, strict=True)
     ]
+
+
+def _on_stretch(aligned: Aligned, domains: DomainVectors, protein: FloatArray) -> AlignedProteins:
+    """Return a domain, the stretch of a protein that it is aligned to, and the alignment of both."""
+    pairs = aligned.pairs - np.array([0, aligned.start], dtype=np.int32)
+    stretch = protein[aligned.start : aligned.stop]
+    return domains.residues(aligned.target), stretch, LocalAlignment(pairs, aligned.score, aligned.chance)
 
 
 def _aligned(

@@ -136,8 +136,9 @@ class UpstreamModel:
         del given
         judged = []
         for one, other, (pairs, *_) in aligned:
-            lddt = (_unit(one.residues[pairs[:, 0]]) * _unit(other.residues[pairs[:, 1]])).sum(axis=1)
-            cosine = float(one.vector @ other.vector)
+            lddt = (_unit(one[pairs[:, 0]]) * _unit(other[pairs[:, 1]])).sum(axis=1)
+            first, second = (self.pool(side, [(0, len(side))])[0] for side in (one, other))
+            cosine = float(first @ second)
             judged.append(Judgement(cosine, cosine, np.asarray(lddt)))
         return judged
 

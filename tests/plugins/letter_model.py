@@ -36,6 +36,6 @@ class LetterModel:
     def judge(self, aligned, *, given=False):
         judged = []
         for one, other, (pairs, *_) in aligned:
-            lddt = (one.residues[pairs[:, 0]] * other.residues[pairs[:, 1]]).sum(axis=1)
+            lddt = (one[pairs[:, 0]] * other[pairs[:, 1]]).sum(axis=1)
             judged.append(Judgement(float(lddt.sum() / len(one)), float(lddt.sum() / len(other)), lddt))
         return judged

@@ -57,7 +57,7 @@ def random_heads(network, seed=0):
     for number, letters in enumerate((6, 5, 4)):
         tensors[f"letters.{number}.weight"] = random.normal(size=(letters, SHAPE.width)) * 0.2
         tensors[f"letters.{number}.bias"] = random.normal(size=letters) * 0.2
-    for head, features in (("tm", 32), ("lddt", 20), ("given", 20)):
+    for head, features in (("tm", 31), ("lddt", 20), ("given", 20)):
         tensors |= {
             f"{head}.middle": np.zeros(features),
             f"{head}.spread": np.ones(features),

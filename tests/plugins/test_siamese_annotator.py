@@ -15,7 +15,7 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_siamese.annotator import SiameseAnnotator
 from photophore_siamese.calibration import FEATURES, Calibration, Curve
 from photophore_siamese.catalogue import Catalogue
-from photophore_siamese.comparing import compare, represented
+from photophore_siamese.comparing import compare, residues_of
 from photophore_siamese.config import SiameseAnnotatorConfig, TopConfig
 from photophore_siamese.encoder import SiameseEncoder
 from photophore_siamese.placing import choose
@@ -276,7 +276,7 @@ def test_cigar():
 def test_long_pairs_align_in_bands_as_short_ones_do(monkeypatch):
     model = LetterModel()
     globin = DOMAINS["globin"]
-    one, other = represented(model, [f"{LINKER}{globin}", f"{globin[:60]}{globin[70:]}{LINKER}"])
+    one, other = residues_of(model, [f"{LINKER}{globin}", f"{globin[:60]}{globin[70:]}{LINKER}"])
     whole = compare(model, one, other)
     monkeypatch.setattr("photophore_siamese.comparing.LONG_CELLS", 100)
     bands = compare(model, one, other)
@@ -288,7 +288,7 @@ def test_long_pairs_align_in_bands_as_short_ones_do(monkeypatch):
 def test_the_order_of_two_proteins_turns_the_alignment_round():
     model = LetterModel()
     globin = DOMAINS["globin"]
-    one, other = represented(model, [globin, f"{globin[:60]}{globin[70:]}"])
+    one, other = residues_of(model, [globin, f"{globin[:60]}{globin[70:]}"])
     there, back = compare(model, one, other), compare(model, other, one)
     assert there.pairs.tolist() == back.pairs[:, ::-1].tolist()
     assert (there.tm_score, there.tm_score_other) == (back.tm_score_other, back.tm_score)

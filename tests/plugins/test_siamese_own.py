@@ -24,7 +24,7 @@ from photophore_siamese import own
 from photophore_siamese.aligning import UNITS, LocalAlignment, best_score
 from photophore_siamese.along import tm_features
 from photophore_siamese.codes import KINDS
-from photophore_siamese.comparing import Represented, compare, represented
+from photophore_siamese.comparing import compare, residues_of
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.model import SiameseNetwork, load_network, save_network
 from photophore_siamese.shape import FORMAT, SiameseShape
@@ -116,10 +116,10 @@ def test_pooling_a_stretch_sums_over_its_residues(model, network, proteins, monk
 
 @pytest.mark.parametrize("sequence", ["M", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "MKBZJUOX"])
 def test_odd_proteins_are_represented(model, proteins, sequence):
-    odd, usual = represented(model, [sequence, proteins[0]])
+    odd, usual = residues_of(model, [sequence, proteins[0]])
     assert len(odd) == len(sequence)
-    assert np.isfinite(odd.residues).all()
-    assert np.linalg.norm(odd.vector) == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(odd).all()
+    assert np.linalg.norm(model.pool(odd, [(0, len(odd))])[0]) == pytest.approx(1, abs=1e-5)
     match = compare(model, odd, usual)
     assert 0 <= match.tm_score <= 1
 
@@ -140,21 +140,21 @@ def test_similarity_is_what_rows_and_amino_acids_say(model, network, proteins):
 
 
 def test_what_an_alignment_tells(model, proteins):
-    one, other = represented(model, [proteins[0][:40], proteins[1][:50]])
+    one, other = residues_of(model, [proteins[0][:40], proteins[1][:50]])
     pairs = np.array([[2, 3], [3, 4], [6, 5], [7, 9], [20, 30]], dtype=np.int32)
     told = model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 17.5))])
-    similarity, gaps = model.similarity(one.residues, other.residues), model.gaps
+    similarity, gaps = model.similarity(one, other), model.gaps
     left_out = [2, 3, 12, 20]  # residues in gaps: 2 of the first, 3 of the second, then both
     cost = sum(gaps.open + (residues - 1) * gaps.extend for residues in left_out)
     assert told.score[0] == pytest.approx(similarity[pairs[:, 0], pairs[:, 1]].sum() - cost, abs=1e-3)
     assert told.chance[0] == pytest.approx(17.5 / 40, abs=1e-6)
-    assert told.own[0, 0] == pytest.approx(np.trace(model.similarity(one.residues, one.residues)), abs=1e-2)
+    assert told.own[0, 0] == pytest.approx(np.trace(model.similarity(one, one)), abs=1e-2)
     assert told.same[0] == np.mean([proteins[0][i] == proteins[1][j] for i, j in pairs.tolist()])
     assert told.unbroken.tolist() == [1, 1, 0, 0, 0]
     letters = random_heads(small_network())
     weight, bias = letters["letters.1.weight"], letters["letters.1.bias"]
     chances = []
-    for rows in (one.residues[pairs[:, 0]], other.residues[pairs[:, 1]]):
+    for rows in (one[pairs[:, 0]], other[pairs[:, 1]]):
         spelled = np.exp(rows[:, : SHAPE.width] @ weight.T + bias)
         chances.append(spelled / spelled.sum(axis=1, keepdims=True))
     assert told.spelled[0, 1] == pytest.approx((chances[0] * chances[1]).sum(axis=1).mean(), abs=1e-5)
@@ -183,10 +183,10 @@ def test_texts_are_scored_by_what_their_kinds_say(model, proteins):
 
 
 def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
-    one, other = represented(model, [proteins[0][:20], proteins[1][:30]])
+    one, other = residues_of(model, [proteins[0][:20], proteins[1][:30]])
     pairs = np.array([[0, 2], [1, 3], [5, 9]], dtype=np.int32)
     with torch.no_grad():
-        rows = [torch.from_numpy(r.residues[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
+        rows = [torch.from_numpy(r[pairs[:, c], : SHAPE.width]) for c, r in enumerate((one, other))]
         expected = torch.logit(network.pair_lddt(*rows)).numpy()
     assert np.abs(model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 0.0))]).logits - expected).max() < 1e-4
     lddt = model.judge([(one, other, LocalAlignment(pairs, 0.0, 0.0))])[0].lddt
@@ -195,7 +195,7 @@ def test_lddt_reads_the_rows_as_the_network_does(model, network, proteins):
 
 
 def test_tm_scores_are_normalised_by_either(model, proteins):
-    one, other = represented(model, [proteins[0][:40], proteins[1]])
+    one, other = residues_of(model, [proteins[0][:40], proteins[1]])
     pairs = np.stack([np.arange(30), np.arange(30)], axis=1).astype(np.int32)
     told = model._heads.along([(one, other, LocalAlignment(pairs, 0.0, 0.0))])
     features = tm_features(told, model._heads.lddt(told))
@@ -212,7 +212,7 @@ def test_tm_scores_are_normalised_by_either(model, proteins):
 
 
 def test_pairs_judged_together_are_judged_as_alone(model, proteins):
-    sides = represented(model, [*(protein[:length] for protein, length in zip(proteins, (40, 90, 25), strict=False)), "ACD"])
+    sides = residues_of(model, [*(protein[:length] for protein, length in zip(proteins, (40, 90, 25), strict=False)), "ACD"])
     random = np.random.default_rng(5)
     aligned = []
     for first, one in enumerate(sides):
@@ -230,7 +230,7 @@ def test_pairs_judged_together_are_judged_as_alone(model, proteins):
 
 def test_nothing_to_represent(model):
     assert list(model.represent([])) == []
-    assert isinstance(represented(model, ["MKV"])[0], Represented)
+    assert residues_of(model, []) == []
 
 
 def test_weights_without_heads_name_what_is_missing(network, tmp_path):

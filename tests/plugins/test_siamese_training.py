@@ -18,7 +18,7 @@ from tests.plugins.siamese_network import domains, write_domains
 from photophore.errors import InputError, ModelError, Problems, UsageError
 from photophore.hookspecs import Runtime
 from photophore_near.residues import PAD_TOKEN, tokens
-from photophore_siamese.comparing import compare, represented
+from photophore_siamese.comparing import compare, residues_of
 from photophore_siamese.config import SiameseConfig
 from photophore_siamese.own import create_own
 from photophore_siamese.plugin import train_siamese
@@ -267,7 +267,7 @@ def test_a_run_writes_weights_that_compare_proteins(trained):
     assert [row["step"] for row in log] == [2, 4]
     assert 0 <= log[1]["held_out_partner"] <= 1
     model = create_own(weights, SiameseConfig(weights=str(weights)), Runtime())
-    one, other = represented(model, domains(24).sequences[:2])
+    one, other = residues_of(model, domains(24).sequences[:2])
     match = compare(model, one, other)
     assert 0 < match.tm_score < 1
     assert len(match.lddt) == len(match.pairs)

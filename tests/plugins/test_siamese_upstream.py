@@ -27,7 +27,7 @@ from photophore.types import ProfileBatch  # noqa: E402
 from photophore_plm.config import Prott5Config  # noqa: E402
 from photophore_plm.prott5 import create_prott5  # noqa: E402
 from photophore_plm.windows import windows  # noqa: E402
-from photophore_siamese.comparing import compare, represented  # noqa: E402
+from photophore_siamese.comparing import compare, residues_of  # noqa: E402
 from photophore_siamese.config import SiameseConfig  # noqa: E402
 from photophore_siamese.encoder import create_comparer, create_siamese, stretches  # noqa: E402
 from photophore_siamese.upstream import NEUTRAL_LDDT, Head, load_head  # noqa: E402
@@ -87,9 +87,9 @@ def test_scores_equal_the_definition(encoder, prott5):
     """TM-score and lDDT of each pair of a mixed batch, to 1e-4 of FORMATS.md in double precision."""
     batch = random_proteins(33, 1, 60, 2, 121)
     slow = [slow_head(head_tensors(), rows) for rows in rows_of(prott5, batch)]
-    seen = represented(encoder.model, batch.sequences)
+    seen = residues_of(encoder.model, batch.sequences)
     for one in range(len(batch)):
-        assert np.abs(seen[one].residues - slow[one][0]).max() < 1e-4
+        assert np.abs(seen[one] - slow[one][0]).max() < 1e-4
         for other in range(len(batch)):
             match = compare(encoder.model, seen[one], seen[other])
             assert match.tm_score == pytest.approx(cosine(slow[one][1], slow[other][1]), abs=1e-4)
@@ -100,16 +100,16 @@ def test_scores_equal_the_definition(encoder, prott5):
 
 def test_the_alignment_sums_lddt_above_the_neutral(encoder):
     batch = random_proteins(40, 40)
-    one, other = represented(encoder.model, batch.sequences)
+    one, other = residues_of(encoder.model, batch.sequences)
     match = compare(encoder.model, one, other)
-    similarity = encoder.model.similarity(one.residues, other.residues)
+    similarity = encoder.model.similarity(one, other)
     assert similarity[match.pairs[:, 0], match.pairs[:, 1]] == pytest.approx(match.lddt - NEUTRAL_LDDT, abs=1e-5)
     assert len(match.pairs) > 0
 
 
 def test_a_protein_is_itself(encoder):
     batch = random_proteins(50, 300, seed=4)
-    for each in represented(encoder.model, batch.sequences):
+    for each in residues_of(encoder.model, batch.sequences):
         match = compare(encoder.model, each, each)
         assert match.pairs.tolist() == [[i, i] for i in range(len(each))]
         assert match.tm_score == pytest.approx(1.0, abs=1e-6)
@@ -172,7 +172,7 @@ def test_the_comparer_compares_the_pairs_it_is_asked_for(checkpoint, prott5, enc
     comparer = create_comparer(SiameseConfig(weights=str(checkpoint), prott5=str(prott5)), Runtime())
     found = list(comparer.compare(one, other, [(1, 0), (0, 0)]))
     assert [(each.one, each.other) for each in found] == [(one.ids[1], other.ids[0]), (one.ids[0], other.ids[0])]
-    match = compare(encoder.model, *represented(encoder.model, [one.sequences[1], other.sequences[0]]))
+    match = compare(encoder.model, *residues_of(encoder.model, [one.sequences[1], other.sequences[0]]))
     assert np.array_equal(found[0].pairs, match.pairs)
     assert found[0].tm_score == match.tm_score
     assert comparer.digest == encoder.digest

@@ -27,7 +27,6 @@ from photophore_near.trained import read_trained
 from photophore_siamese.aligning import LocalAlignment, align_many
 from photophore_siamese.along import lddt_features, tm_features
 from photophore_siamese.codes import KINDS
-from photophore_siamese.comparing import Represented
 from photophore_siamese.heads import Heads
 from photophore_siamese.model import SiameseNetwork
 from photophore_siamese.shape import FORMAT, shape_of
@@ -69,8 +68,8 @@ LddtAlong = tuple[IntArray, npt.NDArray[np.floating[Any]]]
 class Example:
     """Two aligned proteins, and their TM-scores normalised by either."""
 
-    one: Represented
-    other: Represented
+    one: FloatArray
+    other: FloatArray
     aligned: LocalAlignment
     tm: tuple[float, float]
 
@@ -96,9 +95,10 @@ class Fitter:
         """The heads as far as they are fitted."""
         return Heads(self._network.shape, self.tensors)
 
-    def represent(self, sequences: Sequence[str]) -> list[Represented]:
-        """Return the proteins, each as a whole."""
-        return [self._represent(sequence) for sequence in sequences]
+    def represent(self, sequences: Sequence[str]) -> list[FloatArray]:
+        """Return the finished rows of each protein."""
+        heads = self.heads
+        return [heads.finished(self._rows(sequence), tokens(sequence)) for sequence in sequences]
 
     def fit_alignment(self, sequences: Mapping[int, str], truth: TruthTable) -> float:
         """Choose similarity and gaps by which alike domains align as TM-align has it, and stand out from unlike ones.
@@ -119,7 +119,7 @@ class Fitter:
                 numbers[columns] = values
                 self.tensors["align.numbers"] = numbers
                 heads = self.heads
-                seen = {n: Represented(heads.finished(each, tokens(sequences[n])), each[0]) for n, each in rows.items()}
+                seen = {n: heads.finished(each, tokens(sequences[n])) for n, each in rows.items()}
                 ours = self.align(truth.pairs[alike], seen)
                 found = recovered([aligned.pairs for aligned in ours], truth, alike)
                 kin, others = (
@@ -136,19 +136,19 @@ class Fitter:
         _log.info("alignment: %s recovers %.3f, and tells %.3f apart", best[-1].tolist(), best[1], best[0] - best[1])
         return best[1]
 
-    def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, Represented]) -> list[LocalAlignment]:
+    def align(self, pairs: npt.NDArray[np.int32], seen: Mapping[int, FloatArray]) -> list[LocalAlignment]:
         """Return the alignment of each of ``pairs (n, 2)``."""
         heads, found = self.heads, []
         for start in range(0, len(pairs), _AT_ONCE):
             matrices = [
-                heads.similarity(seen[int(i)].residues, seen[int(j)].residues)
+                heads.similarity(seen[int(i)], seen[int(j)])
                 for i, j in pairs[start : start + _AT_ONCE]
             ]
             found += align_many(matrices, heads.gaps)
         return found
 
     def fit_lddt(
-        self, domains: Domains, seen: Mapping[int, Represented], truth: TruthTable, aligned: Sequence[LocalAlignment]
+        self, domains: Domains, seen: Mapping[int, FloatArray], truth: TruthTable, aligned: Sequence[LocalAlignment]
     ) -> None:
         """Fit the lDDT heads: along our own alignments ``aligned``, and along TM-align's, which are given."""
         heads = self.heads
@@ -205,13 +205,6 @@ class Fitter:
         padded[0, : len(residues)] = residues
         (rows,) = self._session.run(["residues"], {"tokens": padded})
         return np.asarray(rows[0, : len(residues)], dtype=np.float32)
-
-    @torch.no_grad()
-    def _represent(self, sequence: str) -> Represented:
-        rows = self._rows(sequence)
-        held = torch.from_numpy(rows)[None]
-        vector = self._network.vectors(*self._network.pooled(held, torch.ones(held.shape[:2])))
-        return Represented(self.heads.finished(rows, tokens(sequence)), vector[0].numpy())
 
 
 def fit_heads(
