@@ -13,10 +13,10 @@ class Clock:
     def __init__(self, seconds: dict[str, float] | None = None) -> None:
         self.seconds = {} if seconds is None else seconds
 
-    def add(self, seconds: Mapping[str, float], *, share: float) -> None:
-        """Add a ``share`` of the seconds that another clock took."""
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add what another clock took."""
         for stage, taken in seconds.items():
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + share * taken
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from pathlib import Path
 
 from photophore.chain import Chain, open_chain
@@ -24,7 +24,7 @@ from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
 from photophore.shards import shard_facts
 from photophore.stream import Isolation, ReadBatch, batches, prefetch
-from photophore.types import Annotation, BatchResult, Failure, SequenceBatch
+from photophore.types import BatchResult, SequenceBatch
 from photophore.workers import SHARED_RECORDS, SHARED_RESIDUES, Workers
 from photophore.writers import ALL_FILES, formats_for, open_writers
 
@@ -68,8 +68,9 @@ def run(config: RunConfig, registry: Registry, progress: Progress | None = None)
     progress = progress or NoProgress()
     plan = check(config, registry)
     clock = Clock(plan.facts.seconds)
+    # Where one process does all the work, what does not open is known before anything is read.
+    opened = _open(plan, clock) if config.dry_run or not _by_processes(plan) else None
     if config.dry_run:
-        _open(plan, clock)
         return RunSummary(plan)
 
     tally = _Tally()
@@ -77,7 +78,7 @@ def run(config: RunConfig, registry: Registry, progress: Progress | None = None)
     with (
         open_writers(Path(config.output), plan.formats, columns, plan.facts, force=config.force) as writer,
         closing(prefetch(_read(plan))) as stream,
-        closing(_annotated(plan, registry, _timed(stream, clock), clock)) as annotated,
+        closing(_annotated(plan, opened, registry, _timed(stream, clock), clock)) as annotated,
     ):
         progress.begin("annotating", total_bytes(config.inputs))
         for read, result in annotated:
@@ -123,26 +124,23 @@ def _open(plan: Plan, clock: Clock) -> Chain:
 
 
 def _annotated(
-    plan: Plan, registry: Registry, batches: Iterator[ReadBatch], clock: Clock
+    plan: Plan, opened: Chain | None, registry: Registry, batches: Iterator[ReadBatch], clock: Clock
 ) -> Generator[tuple[ReadBatch, BatchResult]]:
-    """Yield each batch with what came of it; by several processes where there is more than one batch to share."""
-    first = list(islice(batches, 2))
-    if len(first) == 2 and _by_processes(plan):
+    """Yield each batch with what came of it: of the chain that is ``opened``, or else of processes if there is more than one batch."""
+    first = [] if opened else list(itertools.islice(batches, 2))
+    if len(first) == 2:
         choices = {kind: LinkChoice(link.name, link.options) for kind, link in plan.links.items()}
         workers = Workers(plan.database.path, choices, plan.runtime.threads, beside=registry.beside)
-        plan.facts.resources["processes"] = workers.most
-        with closing(workers.run(chain(first, batches))) as shared:
-            for read, worked in shared:
-                clock.add(worked.seconds, share=1 / workers.most)
-                yield read, _result(read, worked.annotations, worked.failures)
+        with closing(workers.run(itertools.chain(first, batches))) as shared:
+            for read, annotations, failures in shared:
+                yield read, BatchResult(read.sequences, annotations, (*read.failures, *failures))
+        plan.facts.resources["processes"] = workers.started
+        clock.add(workers.mean_seconds())
         return
-    isolation = Isolation(_open(plan, clock).annotate)
-    for read in chain(first, batches):
-        yield read, _result(read, *isolation.run(read.sequences))
-
-
-def _result(read: ReadBatch, annotations: tuple[Annotation, ...], failures: tuple[Failure, ...]) -> BatchResult:
-    return BatchResult(read.sequences, annotations, (*read.failures, *failures))
+    isolation = Isolation((opened or _open(plan, clock)).annotate)
+    for read in itertools.chain(first, batches):
+        annotations, failures = isolation.run(read.sequences)
+        yield read, BatchResult(read.sequences, annotations, (*read.failures, *failures))
 
 
 def _by_processes(plan: Plan) -> bool:

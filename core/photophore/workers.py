@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from photophore.clock import Clock
 from photophore.errors import OutOfMemoryError, PluginError
 from photophore.hookspecs import Runtime
 from photophore.runconfig import Links
@@ -58,10 +59,19 @@ class Workers:
 
     def __init__(self, database: Path, links: Links, threads: int, *, beside: Path | None = None) -> None:
         self.most = min(threads, MOST_PROCESSES)
+        #: Processes that were started.
+        self.started = 0
+        self._clock = Clock()
         self._task = Task(database.resolve(), links, beside, Runtime("cpu", threads // self.most), is_traced())
 
-    def run(self, batches: Iterable[ReadBatch]) -> Generator[tuple[ReadBatch, Worked]]:
-        """Yield ``batches`` in their order, each with what came of it; an error in a process is raised here.
+    def mean_seconds(self) -> dict[str, float]:
+        """Return the seconds that a process spent on each stage, as a mean."""
+        return {stage: seconds / self.started for stage, seconds in self._clock.seconds.items()}
+
+    def run(
+        self, batches: Iterable[ReadBatch]
+    ) -> Generator[tuple[ReadBatch, tuple[Annotation, ...], tuple[Failure, ...]]]:
+        """Yield ``batches`` in their order, each with its annotations and the records that failed; an error in a process is raised here.
 
         Raises
         ------
@@ -70,7 +80,9 @@ class Workers:
         """
         workers: list[_Worker] = []
         try:
-            yield from self._shared_out(batches, workers)
+            for read, worked in self._shared_out(batches, workers):
+                self._clock.add(worked.seconds)
+                yield read, worked.annotations, worked.failures
         finally:
             for worker in workers:
                 worker.stop()
@@ -107,6 +119,7 @@ class Workers:
         if len(workers) == self.most:
             return None
         workers.append(_Worker(self._task))
+        self.started = len(workers)
         return workers[-1]
 
 

@@ -102,13 +102,19 @@ class SiameseAnnotatorConfig:
         default=2,
         metadata={"help": "candidates of each place of a protein that are aligned in full, the best by their quick scores first"},
     )
+    nearly: float = field(
+        default=0.9,
+        metadata={
+            "help": "candidates of a place whose quick score is below this share of the best one's are not aligned; 0 for none"
+        },
+    )
     shown: int = field(default=1, metadata={"help": "neighbours of each place that are reported, the best first"})
     min_residues: int = field(
         default=20, metadata={"help": "known residues (not X) that a protein must have to be compared"}
     )
 
     def __post_init__(self) -> None:
-        for name in ("min_tm", "min_confidence"):
+        for name in ("min_tm", "min_confidence", "nearly"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; give a number from 0 to 1")

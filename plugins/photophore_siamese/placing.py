@@ -114,9 +114,10 @@ def choose(
     sizes
         Residues of each domain of the database.
     config
-        Its ``aligned``.
+        Its ``aligned`` and ``nearly``.
     worth
-        By target: those worth more go first; None leaves the order of ``candidates``.
+        By target: those worth more go first, and where the best of a place is worth far more than another, the other is left
+        out; None leaves the order of ``candidates``, and all of them.
     """
     part = slice(int(candidates.offsets[protein]), int(candidates.offsets[protein + 1]))
     targets = candidates.targets[part].tolist()
@@ -129,14 +130,15 @@ def choose(
         starts = [min(max(0, offset), residues - 1) for offset in evidence["offset"]]
         ends = [offset + sizes[target] for offset, target in zip(evidence["offset"], targets, strict=True)]
         stops = [max(start + 1, min(residues, end)) for start, end in zip(starts, ends, strict=True)]
-    taken: list[tuple[int, int]] = []
     ordered = list(zip(targets, starts, stops, strict=True))
     if worth is not None:
         ordered.sort(key=lambda each: -worth[each[0]])
+    taken: list[tuple[int, tuple[int, int]]] = []
     for target, start, stop in ordered:
-        if sum(same_place((start, stop), other) for other in taken) >= config.aligned:
+        here = [other for other, place in taken if same_place((start, stop), place)]
+        if len(here) >= config.aligned or (here and worth and worth[target] < config.nearly * worth[here[0]]):
             continue
-        taken.append((start, stop))
+        taken.append((target, (start, stop)))
         margin = int(share * sizes[target])
         yield Wanted(protein, target, max(0, start - margin), min(residues, stop + margin))
 

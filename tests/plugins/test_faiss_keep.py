@@ -22,6 +22,7 @@ from photophore_faiss.indexes import (
     IvfIndex,
     informative_rows,
 )
+from photophore_faiss.rows import searched_rows
 
 KINDS = [
     (FlatIndex, FlatConfig),
@@ -63,6 +64,21 @@ def test_rows_by_eye():
     assert informative_rows(known, 0.25).tolist() == [1, 5, 7]
     assert informative_rows(known, 0.26).tolist() == [1, 2, 5, 7]
     assert informative_rows(known, 0.001).tolist() == [1, 5, 7]
+
+
+def test_searched_are_the_most_informative_of_every_so_many():
+    known = told([0.1, 0.9, 0.5, 0.4, 0.7, 5.0, 7.0, 6.0], [5, 3])
+    rows, positions, offsets = searched_rows(known, 1, 0.5)
+    assert rows.tolist() == [1, 2, 4, 6, 7]
+    assert positions.tolist() == [1, 2, 4, 1, 2]
+    assert offsets.tolist() == [0, 3, 5]
+    rows, positions, offsets = searched_rows(known, 2, 0.5)  # of the first, third, fifth
+    assert rows.tolist() == [2, 4, 7]
+    assert positions.tolist() == [2, 4, 2]
+    assert offsets.tolist() == [0, 2, 3]
+    unknown = embeddings(np.zeros((4, 2), dtype=np.float32), [4])
+    for every in (searched_rows(unknown, 1, 0.5), searched_rows(told([1, 2, 3, 4], [4]), 1, 1.0)):
+        assert every[0].tolist() == [0, 1, 2, 3]
 
 
 def test_between_equals_the_first_is_kept():

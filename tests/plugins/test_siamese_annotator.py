@@ -301,9 +301,14 @@ def test_candidates_that_are_worth_more_go_first_at_their_place():
     given = Candidates(("p",), np.array([0, 3]), targets, np.array([3, 2, 1], np.float32), evidence)
     sizes = [len(sequence) for sequence in DOMAINS.values()]
 
-    def chosen(worth):
-        return [names[each.target] for each in choose(given, 0, 600, sizes, SiameseAnnotatorConfig(aligned=1), worth)]
+    def chosen(worth, **options):
+        config = SiameseAnnotatorConfig(**{"aligned": 1, **options})
+        return [names[each.target] for each in choose(given, 0, 600, sizes, config, worth)]
 
     assert chosen(None) == ["globin", "ferredoxin"]
     worth = {names.index("globin"): 10, names.index("barrel"): 30, names.index("ferredoxin"): 20}
     assert chosen(worth) == ["barrel", "ferredoxin"]
+    # Two of a place, if the second is worth nearly as much; elsewhere it does not matter what is worth most here.
+    assert chosen(worth, aligned=2) == ["barrel", "ferredoxin"]
+    assert chosen(worth, aligned=2, nearly=0.3) == ["barrel", "ferredoxin", "globin"]
+    assert chosen(None, aligned=2) == ["globin", "barrel", "ferredoxin"]

@@ -78,7 +78,7 @@ class Finder:
         self._targets = database.targets
         self.catalogue = Catalogue.load(database.annotator_folder)
         self._sizes = [len(sequence) for sequence in self.catalogue.sequences]
-        config = SiameseAnnotatorConfig(aligned=_FETCHED, shown=_FETCHED)
+        config = SiameseAnnotatorConfig(aligned=_FETCHED, nearly=0.0, shown=_FETCHED)
         self._annotator = SiameseAnnotator(self.catalogue, None, self._targets, config, runtime)
         self._annotator.use_encoder(self.encoder)
         self._aggregator = links["aggregator"].spec.create(links["aggregator"].config, runtime)
