@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import signal
 import sys
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import Connection
 
 from photophore.chain import open_chain
@@ -17,21 +16,20 @@ from photophore.registry import load_registry
 from photophore.stream import Isolation
 from photophore.trace import tracing
 from photophore.types import SequenceBatch
-from photophore.workers import Task, Worked
+from photophore.workers import Failed, Task, Worked
 
 
 def main() -> None:
     """Answer the batches that come through the connection whose number is the argument, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted, too, and ends this process
     with Connection(int(sys.argv[1])) as connection:
+        task: Task = connection.recv()
         try:
-            task: Task = connection.recv()
             with tracing() if task.traced else nullcontext():
                 _answer(connection, task)
-        except (EOFError, ConnectionError):
-            pass  # the caller is gone
         except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            connection.send(_portable(error))
+            with suppress(OSError):  # the caller is gone
+                _report(connection, error)
 
 
 def _answer(connection: Connection, task: Task) -> None:
@@ -42,21 +40,21 @@ def _answer(connection: Connection, task: Task) -> None:
             raise problems[0]
         isolation = Isolation(open_chain(find(str(task.database)), links, task.runtime, clock).annotate)
     while True:
-        batch: SequenceBatch = connection.recv()
+        try:
+            batch: SequenceBatch = connection.recv()
+        except (EOFError, OSError):  # the caller is done, or gone
+            return
         annotations, failures = isolation.run(batch)
         connection.send(Worked(annotations, failures, dict(clock.seconds)))
         clock.seconds.clear()
 
 
-def _portable(error: BaseException) -> BaseException:
-    """Return an error that can be sent, with where it was raised."""
+def _report(connection: Connection, error: BaseException) -> None:
     where = "".join(traceback.format_exception(error))
-    error.add_note(where)
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was just written
-    except Exception:  # noqa: BLE001 - whatever keeps it from being sent
-        return RuntimeError(where)
-    return error
+        connection.send(Failed(type(error), str(error), where))
+    except Exception:  # noqa: BLE001 - a class that is not found by its name cannot be sent
+        connection.send(Failed(RuntimeError, f"{type(error).__name__}: {error}", where))
 
 
 if __name__ == "__main__":

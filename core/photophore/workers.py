@@ -54,6 +54,24 @@ class Worked:
     seconds: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error that ended a process, and ``where``."""
+
+    kind: type[BaseException]
+    text: str
+    where: str
+
+    def error(self) -> BaseException:
+        """Return the error again, with a note of where it was."""
+        try:
+            error = self.kind(self.text)
+        except TypeError:  # it is not made of its text
+            error = RuntimeError(f"{self.kind.__name__}: {self.text}")
+        error.add_note(self.where)
+        return error
+
+
 class Workers:
     """Processes that annotate batches, ``threads`` in all; each starts when there is a batch for it."""
 
@@ -152,8 +170,8 @@ class _Worker:
             answer = self.connection.recv()
         except (EOFError, OSError):
             raise self._died() from None
-        if isinstance(answer, BaseException):
-            raise answer
+        if isinstance(answer, Failed):
+            raise answer.error()
         self.batch = None
         worked: Worked = answer
         return worked
