@@ -56,7 +56,7 @@ class Predicted:
     """What is true of pairs, and what each method says of them."""
 
     tm: FloatArray
-    by: dict[str, npt.NDArray[np.float32]]
+    by: dict[str, FloatArray]
 
 
 def open_model(args: argparse.Namespace) -> StructureModel:

@@ -25,4 +25,4 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+            self.add({stage: perf_counter() - start})

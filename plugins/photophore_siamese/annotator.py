@@ -115,12 +115,13 @@ class SiameseAnnotator:
         residues = self._encoder.residues([batch.sequences[row] for row in near])
         found: dict[int, list[Found]] = {}
         with one_blas_thread():
-            self._domains.bring(target for targets in near.values() for target in targets)
+            self._domains.spell(target for targets in near.values() for target in targets)
             proteins = {row: residues[batch.sequences[row]] for row in near}
             wanted: list[Wanted] = []
             for row, targets in near.items():
                 worth = self._domains.text_scores(proteins[row], targets)
                 wanted += choose(candidates, row, len(proteins[row]), self._sizes, self._config, worth)
+            self._domains.bring(each.target for each in wanted)
             for each in place(self._encoder.model, wanted, self._domains, proteins, judged=self._config.shown):
                 found.setdefault(each.protein, []).append(each)
         return found

@@ -151,16 +151,16 @@ def align_residues(model: StructureModel, wanted: Sequence[tuple[FloatArray, Flo
     order = sorted(range(len(wanted)), key=cells.__getitem__)
     for place in (place for place in order if cells[place] > LONG_CELLS):
         found[place] = _align_long(model, *wanted[place])
-    for part in _parts([place for place in order if cells[place] <= LONG_CELLS], cells):
+    for part in parts([place for place in order if cells[place] <= LONG_CELLS], cells, CELLS_AT_ONCE):
         found |= _align_together(model, wanted, part)
     return [found[place] for place in range(len(wanted))]
 
 
-def _parts(order: Sequence[int], cells: Sequence[int]) -> Iterator[list[int]]:
-    """Yield ``order`` in parts of at most `CELLS_AT_ONCE` cells if each is as large as the largest, or of one."""
+def parts(order: Sequence[int], sizes: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield ``order``, places by rising size, in parts of at most ``most`` if each is as large as the largest, or of one."""
     part: list[int] = []
     for place in order:
-        if part and cells[place] * (len(part) + 1) > CELLS_AT_ONCE:
+        if part and sizes[place] * (len(part) + 1) > most:
             yield part
             part = []
         part.append(place)

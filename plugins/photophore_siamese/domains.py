@@ -22,8 +22,15 @@ class DomainVectors:
         self._residues: dict[int, FloatArray] = {}
         self._texts: dict[int, npt.NDArray[np.uint8]] = {}
 
+    def spell(self, targets: Iterable[int]) -> None:
+        """Have letters of these at hand, where the model has such; they stay when residue vectors are let go."""
+        if isinstance(self._model, SpellingModel):
+            new = set(targets) - self._texts.keys()
+            self.bring(new)
+            self._texts |= {target: self._model.spell(self._residues[target]) for target in new}
+
     def bring(self, targets: Iterable[int]) -> None:
-        """Have these at hand; others may be let go, so that memory is bounded."""
+        """Have residue vectors of these at hand; others may be let go, so that memory is bounded."""
         wanted = set(targets)
         new = sorted(wanted - self._residues.keys())
         if not new:
@@ -32,8 +39,6 @@ class DomainVectors:
             self._residues = {target: self._residues[target] for target in wanted & self._residues.keys()}
         for place, residues in self._model.represent([self._sequences[target] for target in new]):
             self._residues[new[place]] = residues
-            if isinstance(self._model, SpellingModel):
-                self._texts[new[place]] = self._model.spell(residues)
 
     def residues(self, target: int) -> FloatArray:
         """Return the residue vectors of a domain that is at hand."""

@@ -6,7 +6,7 @@ The last two are small networks over what an alignment shows, fitted on folds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from photophore_near.residues import distributions
 from photophore_near.trained import product_by_block
 from photophore_siamese.aligning import CHANCE_RESIDUES, Gaps
 from photophore_siamese.along import Along, lddt_features, sums, tm_features
-from photophore_siamese.comparing import AlignedProteins, Judgement
+from photophore_siamese.comparing import AlignedProteins, Judgement, parts
 from photophore_siamese.shape import SiameseShape
 from photophore_siamese.trees import tree_sums
 
@@ -97,7 +97,9 @@ class Heads:
     def judge(self, aligned: Sequence[AlignedProteins], *, given: bool = False) -> list[Judgement]:
         """Return TM-scores and lDDT along alignments, our own or ``given`` ones; 0 where nothing is aligned."""
         judged = [Judgement(0.0, 0.0, np.zeros(0, dtype=np.float32))] * len(aligned)
-        for places in _parts(aligned):
+        lengths = [len(found.pairs) for _, _, found in aligned]
+        order = sorted((place for place, length in enumerate(lengths) if length), key=lengths.__getitem__)
+        for places in parts(order, lengths, _JUDGED_AT_ONCE):
             told = self.along([aligned[place] for place in places])
             lddt = self.lddt(told)
             scores = self.tm_scores(tm_features(told, lddt)).tolist()
@@ -193,16 +195,3 @@ def _tokens(residues: FloatArray) -> npt.NDArray[np.intp]:
 
 def _squashed(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
-
-
-def _parts(aligned: Sequence[AlignedProteins]) -> Iterator[list[int]]:
-    """Yield places of the alignments that are not empty, those of like lengths together, at least one and not too many residues at once."""
-    lengths = [len(found.pairs) for _, _, found in aligned]
-    part: list[int] = []
-    for place in sorted((place for place, length in enumerate(lengths) if length), key=lengths.__getitem__):
-        if part and lengths[place] * (len(part) + 1) > _JUDGED_AT_ONCE:
-            yield part
-            part = []
-        part.append(place)
-    if part:
-        yield part

@@ -13,7 +13,6 @@ from photophore_siamese.aligning import LocalAlignment
 from photophore_siamese.comparing import (
     AlignedProteins,
     FloatArray,
-    IntArray,
     StructuralMatch,
     StructureModel,
     align_residues,
@@ -58,15 +57,13 @@ class Stretch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A domain aligned to a protein, from ``start`` to before ``stop``; ``pairs`` name residues of the *whole* protein."""
+    """A domain aligned to a protein, from ``start`` to before ``stop``; the alignment names residues of the *whole* protein."""
 
     protein: int
     target: int
     start: int
     stop: int
-    pairs: IntArray
-    score: float
-    chance: float
+    alignment: LocalAlignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ def place(
     best = [
         here[row]
         for here in by_protein.values()
-        for rows in gather(here, [each.score for each in here])
+        for rows in gather(here, [each.alignment.score for each in here])
         for row in rows[:judged]
     ]
     judgements = model.judge([_on_stretch(each, domains, proteins[each.protein]) for each in best])
@@ -171,7 +168,7 @@ def place(
             each.target,
             each.start,
             each.stop,
-            StructuralMatch(each.pairs, *judgement, similarity=each.score),
+            StructuralMatch(each.alignment.pairs, *judgement, similarity=each.alignment.score),
         )
         for each, judgement in zip(best, judgements, strict=True)
     ]
@@ -179,9 +176,13 @@ def place(
 
 def _on_stretch(aligned: Aligned, domains: DomainVectors, protein: FloatArray) -> AlignedProteins:
     """Return a domain, the stretch of a protein that it is aligned to, and the alignment of both."""
-    pairs = aligned.pairs - np.array([0, aligned.start], dtype=np.int32)
     stretch = protein[aligned.start : aligned.stop]
-    return domains.residues(aligned.target), stretch, LocalAlignment(pairs, aligned.score, aligned.chance)
+    return domains.residues(aligned.target), stretch, _moved(aligned.alignment, -aligned.start)
+
+
+def _moved(alignment: LocalAlignment, residues: int) -> LocalAlignment:
+    """Return an alignment with the second protein's residues counted from elsewhere."""
+    return alignment._replace(pairs=alignment.pairs + np.array([0, residues], dtype=np.int32))
 
 
 def _aligned(
@@ -193,9 +194,9 @@ def _aligned(
     sides = [(domains.residues(each.target), proteins[each.protein][each.start : each.stop]) for each in wanted]
     for each, found in zip(wanted, align_residues(model, sides), strict=True):
         if len(found.pairs) >= LEAST_ALIGNED:
-            on_protein = found.pairs + np.array([0, each.start], dtype=np.int32)
-            start, stop = int(on_protein[0, 1]), int(on_protein[-1, 1]) + 1
-            yield Aligned(each.protein, each.target, start, stop, on_protein, found.score, found.chance)
+            on_protein = _moved(found, each.start)
+            start, stop = int(on_protein.pairs[0, 1]), int(on_protein.pairs[-1, 1]) + 1
+            yield Aligned(each.protein, each.target, start, stop, on_protein)
 
 
 def gather(found: Sequence[Stretch], worth: Sequence[float]) -> list[list[int]]:
