@@ -22,6 +22,13 @@ echo "site-packages: $size_mb MB of at most $limit_mb MB"
 ((size_mb <= limit_mb))
 python -c 'import importlib.util, sys; sys.exit("torch came with the base install" if importlib.util.find_spec("torch") else 0)'
 
+python - <<'PYTHON'
+import sys
+from photophore.compiled import library
+missing = [name for name in ("photophore_faiss._scan", "photophore_near._bins", "photophore_hmmer._diagonals") if library(name) is None]
+sys.exit(f"not compiled: {missing}" if missing else 0)
+PYTHON
+
 photophore --version
 photophore plugins list
 photophore db list

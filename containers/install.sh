@@ -15,7 +15,7 @@ system) # what a container runs with; Nextflow needs bash, and ps of procps
     packages bash ca-certificates procps python3
     ;;
 tools) # what only the build needs
-    packages python3-venv
+    packages gcc libc6-dev python3-venv
     ;;
 photophore) # from the checkout around this script, into an environment of its own
     source=$(cd "$(dirname "$0")/.." && pwd)

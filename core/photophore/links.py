@@ -27,8 +27,12 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 
 #: Options that belong to a method: for its links, unless the user sets others or takes another link.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "near-hmmer": {"index": {"k": 96, "nprobe": 32}, "aggregator": {"pairs": 0.2, "bins": 3}},
     "hifinn": {"index": {"k": 20}},
-    "siamese": {"index": {"keep": 0.18, "stride": 1, "asked": 0.33, "k": 32, "nprobe": 6}, "aggregator": {"max_candidates": 30}},
+    "siamese": {
+        "index": {"keep": 0.18, "stride": 1, "asked": 0.33, "k": 32, "nprobe": 6},
+        "aggregator": {"max_candidates": 30},
+    },
 }
 
 

@@ -2,13 +2,14 @@
 
 faiss searches vector by vector; with a few thousand codes to look at for each, its fixed cost a vector is most of the
 time. A batch of proteins searches a hundred thousand vectors at once, so here every list is multiplied once with all
-the vectors that look into it: one matrix product of 8-bit whole numbers, carried in float32, where their sums are exact.
-So neither the batch nor the number of threads nor the processor changes a score.
+the vectors that look into it (`scanning`), as whole numbers of 8 bits, whose sums are exact. So neither the batch nor the
+number of threads nor the processor changes a score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -25,25 +26,15 @@ from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.facts import check_fit, read_facts, write_facts
 from photophore_faiss.rows import informative_rows, neighbours, searched_rows
+from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, Codes, Packed, nearest, scan, unpack
 from photophore_faiss.structures import POINTS_PER_LIST, automatic_lists
 
 ARRAYS_FILE = "lists.npz"
-#: Searched vectors that are worked on together, and bits of the parts of a packed neighbour: vector, score, row.
-_TOGETHER = 1 << 17
-_SCORE_BITS, _ROW_BITS = 21, 25
-_SCORE_MAX = (1 << _SCORE_BITS) - 1
+#: Searched vectors that one thread works on together, and vectors that are brought to 8 bits together, in the cache.
+_TOGETHER, _ROUNDED = 1 << 15, 2048
 _LEVELS = 127.0
 #: With at most this many times k rows, everything that is looked at is taken.
 _SMALL = 16
-#: Vectors are assigned to lists in blocks of this size, so that the scores against all lists fit the cache.
-_ASSIGNED = 2048
-#: Products of vectors and rows of a list that are looked at together.
-_PRODUCTS = 1 << 19
-#: Columns of a group whose best is looked at first.
-_GROUPED = 16
-
-Whole = npt.NDArray[np.float32]  # whole numbers of at most 127 in magnitude, carried in float32
-Packed = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -112,9 +103,9 @@ class ListsIndex:
             )
         kept = informative_rows(embeddings, self.config.keep)
         rows = np.arange(len(embeddings.values)) if kept is None else kept
-        if len(rows) >= 1 << _ROW_BITS:
+        if len(rows) >= 1 << ROW_BITS:
             raise DatabaseError(
-                f"index {self.name}: {len(rows):,} vectors, it holds at most {(1 << _ROW_BITS) - 1:,}; lower index.keep"
+                f"index {self.name}: {len(rows):,} vectors, it holds at most {(1 << ROW_BITS) - 1:,}; lower index.keep"
             )
         layout = layout or self._lay_out(embeddings.values, rows)
         if len(layout.nearest) != len(rows):
@@ -153,9 +144,10 @@ class ListsIndex:
         """Cluster the vectors of ``rows`` into lists."""
         vectors = np.ascontiguousarray(values[rows], dtype=np.float32)
         step = float(np.float32(max(np.abs(vectors).max(), 1e-6) / _LEVELS))
-        centroids = _to_whole(self._train(vectors), step)
-        nearest = np.concatenate([lists[:, 0] for lists in _nearest_lists(_to_whole(vectors, step), centroids, 1)])
-        return Layout(centroids.astype(np.int8), step, nearest.astype(np.int32))
+        centroids, codes = _to_whole(self._train(vectors), step), _to_whole(vectors, step)
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
+            parts = pool.map(lambda part: nearest(codes[part], centroids, 1)[:, 0], _parts(len(codes), _TOGETHER))
+            return Layout(centroids, step, np.concatenate(list(parts)).astype(np.int32))
 
     def _train(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the centroids of the lists, ``shape=(lists, dim)``."""
@@ -177,11 +169,14 @@ class ListsIndex:
         wanted, positions, offsets = searched_rows(embeddings, self.config.stride, self.config.asked)
         rows = np.full((len(wanted), self.config.k), -1, dtype=np.int64)
         scores = np.full((len(wanted), self.config.k), -np.inf, dtype=np.float32)
+        lists, step = self._lists, float(self._lists.step)
+
+        def search(part: slice) -> None:
+            queries = _codes(embeddings.values, wanted[part], step)
+            _Search(lists, self.config, queries).fill(rows[part], scores[part])
+
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
-            for start in range(0, len(wanted), _TOGETHER):
-                part = slice(start, start + _TOGETHER)
-                vectors = _to_whole(embeddings.values[wanted[part]].astype(np.float32), float(self._lists.step))
-                _Search(self._lists, self.config, pool, vectors).fill(rows[part], scores[part])
+            deque(pool.map(search, _parts(len(wanted), _TOGETHER)), maxlen=0)
         return neighbours(embeddings, positions, offsets, rows, scores)
 
     def save(self, folder: Path) -> None:
@@ -209,19 +204,13 @@ class ListsIndex:
 
 
 class _Search:
-    """One search of many vectors: which lists each looks into, what is good enough, what was found."""
+    """One search of some vectors: which lists each looks into, what is good enough, what was found."""
 
-    def __init__(self, lists: Lists, config: ListsConfig, pool: ThreadPoolExecutor, vectors: Whole) -> None:
+    def __init__(self, lists: Lists, config: ListsConfig, queries: Codes) -> None:
         self.lists = lists
         self.k = config.k
-        self.pool = pool
-        self.vectors = vectors
-        probes = min(config.nprobe, len(lists.centroids))
-        blocks = np.array_split(vectors, max(1, -(-len(vectors) // _ASSIGNED)))
-        centroids = lists.centroids.astype(np.float32)
-        found = pool.map(lambda block: next(_nearest_lists(block, centroids, probes)), blocks)
-        self.probed = np.concatenate(list(found))  # (vectors, probes), best first
-        self.floor = np.full(len(vectors), -np.inf, dtype=np.float32)
+        self.queries = queries
+        self.probed = nearest(queries, lists.centroids, min(config.nprobe, len(lists.centroids)))
         # The share of the k that the best list is asked for; what it scores is the least that other lists must offer.
         # A small index is searched without such a floor.
         small = len(lists.codes) <= _SMALL * config.k
@@ -229,63 +218,24 @@ class _Search:
 
     def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> None:
         """Write the k nearest of each vector, ``shape=(vectors, k)``, best first."""
-        found = [*self._scan(self.probed[:, :1], self._first), *self._scan(self.probed[:, 1:], self._further)]
-        packed = np.concatenate(found) if found else np.empty(0, np.int64)
+        floor = np.full(len(self.queries), NO_FLOOR, dtype=np.int32)
+        first = list(self._scan(self.probed[:, :1], floor, self.wanted))
+        found = list(self._scan(self.probed[:, 1:], floor, 0, first))
+        packed = found[0] if len(found) == 1 else np.concatenate(found)
         packed.sort()  # by vector, then falling score, then row
-        starts = np.searchsorted(packed, np.arange(len(self.vectors) + 1) << (_SCORE_BITS + _ROW_BITS))
-        for first in range(0, len(self.vectors), _ASSIGNED):
-            begin, end = starts[:-1][first : first + _ASSIGNED], starts[1:][first : first + _ASSIGNED]
-            place = begin[:, None] + np.arange(self.k)  # (vectors, k)
-            there = place < end[:, None]
-            best = packed.take(place, mode="clip")[there]
-            part = slice(first, first + _ASSIGNED)
-            rows[part][there] = self.lists.ids[best & ((1 << _ROW_BITS) - 1)]
-            whole = (_SCORE_MAX >> 1) - ((best >> _ROW_BITS) & _SCORE_MAX)
-            scores[part][there] = whole.astype(np.float32) * self.lists.step**2
+        unpack(packed, self.lists.ids, float(self.lists.step**2), rows, scores)
 
     def _scan(
-        self, probed: npt.NDArray[np.int64], look: Callable[[npt.NDArray[np.int64], int, Whole], Packed]
+        self, probed: npt.NDArray[np.int64], floor: npt.NDArray[np.int32], wanted: int, ahead: Sequence[Packed] = ()
     ) -> Iterator[Packed]:
-        """Call ``look`` once a list with the vectors that probe it; lists are shared out over the threads."""
-        if not probed.size:
-            return
-        flat = probed.ravel()
-        order = np.argsort(flat, kind="stable")
-        vector = order // probed.shape[1]
-        offsets = np.searchsorted(flat[order], np.arange(len(self.lists.centroids) + 1))
-
-        def work(number: int) -> Packed:
-            vectors = vector[offsets[number] : offsets[number + 1]]
-            begin, end = self.lists.offsets[number : number + 2]
-            if not len(vectors) or begin == end:
-                return np.empty(0, np.int64)
-            codes = self.lists.codes[begin:end].astype(np.float32)
-            # Pieces whose products fit the cache: written to memory and read back, they would cost twice the time.
-            pieces = np.array_split(vectors, max(1, len(vectors) * len(codes) // _PRODUCTS))
-            return np.concatenate([look(piece, int(begin), self.vectors[piece] @ codes.T) for piece in pieces])
-
-        yield from self.pool.map(work, range(len(self.lists.centroids)))
-
-    def _first(self, vectors: npt.NDArray[np.int64], begin: int, products: Whole) -> Packed:
-        """Take the best of the nearest list, and note how good they are."""
-        last = products.shape[1] - self.wanted
-        if last >= 0:  # else the list alone cannot fill its share, and the others must offer all they have
-            self.floor[vectors] = np.partition(products, last, axis=1)[:, last]
-        return self._further(vectors, begin, products)
-
-    def _further(self, vectors: npt.NDArray[np.int64], begin: int, products: Whole) -> Packed:
-        """Take what is as good."""
-        flat = np.flatnonzero(products >= self.floor[vectors][:, None])
-        vector, row = np.divmod(flat, products.shape[1])
-        whole = products.ravel()[flat].astype(np.int64)
-        return (vectors[vector] << _SCORE_BITS | ((_SCORE_MAX >> 1) - whole)) << _ROW_BITS | (row + begin)
+        return scan(self.lists.codes, self.lists.offsets, self.queries, probed, floor, wanted, ahead=ahead)
 
 
-def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Whole:
+def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Codes:
     """Round ``vectors`` to the 8-bit grid."""
     whole = vectors * np.float32(1.0 / step)
     np.rint(whole, out=whole)
-    return np.clip(whole, -_LEVELS, _LEVELS, out=whole)
+    return np.clip(whole, -_LEVELS, _LEVELS, out=whole).astype(np.int8)
 
 
 def _codes(
@@ -293,36 +243,11 @@ def _codes(
 ) -> npt.NDArray[np.int8]:
     """Return the 8-bit vectors of ``rows``, a block at a time, so that it is done in the cache."""
     codes = np.empty((len(rows), values.shape[1]), dtype=np.int8)
-    for start in range(0, len(rows), _ASSIGNED):
-        block = slice(start, start + _ASSIGNED)
+    for block in _parts(len(rows), _ROUNDED):
         codes[block] = _to_whole(values[rows[block]].astype(np.float32), step)
     return codes
 
 
-def _nearest_lists(vectors: Whole, centroids: Whole, count: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the ``count`` nearest lists of each vector, best first, in blocks of vectors."""
-    for start in range(0, len(vectors), _ASSIGNED):
-        products = vectors[start : start + _ASSIGNED] @ centroids.T  # (vectors, lists)
-        if count == 1:
-            yield products.argmax(axis=1)[:, None]
-            continue
-        yield _largest(products, count)
-
-
-def _largest(products: Whole, count: int) -> npt.NDArray[np.int64]:
-    """Return the columns of the ``count`` largest of each row, largest first, ties by column.
-
-    The best of each of many groups of columns are few numbers; the ``count``-th of them is a floor that hardly more than
-    ``count`` columns reach. Finding those is several times faster than a partition of all columns.
-    """
-    rows, columns = products.shape
-    groups = columns // _GROUPED
-    if groups < count:
-        return np.argsort(-products, axis=1, kind="stable")[:, :count]
-    best = products[:, : groups * _GROUPED].reshape(rows, _GROUPED, groups).max(axis=1)
-    floor = np.partition(best, groups - count, axis=1)[:, groups - count]
-    row, column = np.divmod(np.flatnonzero(products >= floor[:, None]), columns)
-    order = np.lexsort((column, -products[row, column], row))
-    starts = np.searchsorted(row, np.arange(rows))
-    chosen: npt.NDArray[np.int64] = column[order][starts[:, None] + np.arange(count)]
-    return chosen
+def _parts(length: int, most: int) -> Iterator[slice]:
+    """Cut ``length`` into consecutive parts of at most ``most``."""
+    return (slice(start, start + most) for start in range(0, length, most))

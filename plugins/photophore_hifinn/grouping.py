@@ -14,8 +14,8 @@ from pyhmmer.plan7 import HMM, Background, Builder
 
 from photophore_hifinn.compact import BITS_PER_STEP, LIKE, GroupProfiles, pack
 from photophore_hifinn.lookup import Labelled, group_names
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.building import align, build_from_alignment, in_order
-from photophore_hmmer.store import AMINO
 from photophore_near.residues import AMINO_ACIDS
 
 _log = logging.getLogger(__name__)

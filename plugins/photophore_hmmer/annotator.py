@@ -6,25 +6,30 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
-from pyhmmer.easel import DigitalSequence
+import numpy.typing as npt
 
 from photophore.errors import DatabaseError, DataError, RecordError
 from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.ec import ec_numbers
-from photophore_hmmer.search import DomainHit, FamilyHit, Searcher
-from photophore_hmmer.store import AMINO, ProfileStore
+from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher
+from photophore_hmmer.store import ProfileStore
 from photophore_hmmer.table import cutoff_problems
 
 #: HMMER compares no longer protein.
 MAX_RESIDUES = 100_000
 
-_DIGITS = bytes.maketrans(AMINO.symbols.encode(), bytes(range(len(AMINO.symbols))))
 
-Work = tuple[int, list[DigitalSequence]]
+class Work(NamedTuple):
+    """A profile and its candidates: rows into the batch, and residues ``(n, places)`` on which it may begin, if they are known."""
+
+    target: int
+    rows: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int32] | None
 
 
 class HmmerAnnotator:
@@ -66,12 +71,12 @@ class HmmerAnnotator:
             raise DataError("annotator hmmer: the candidates are not those of the batch: their protein names differ")
         _refuse_unknown_targets(candidates, len(self._table))
         _refuse_long(batch)
-        hits = self._search(_work(batch, candidates, self._table.lengths))
+        hits = self._search(Digits(batch), _work(batch, candidates, self._table.lengths))
         families = Counter(hit.row for hit in hits)  # domZ of each protein
         hits.sort(key=lambda hit: (hit.row, hit.evalue, -hit.score, self._table.names[hit.target]))
         return tuple(annotation for hit in hits for annotation in self._annotations(batch, hit, families[hit.row]))
 
-    def _search(self, work: deque[Work]) -> list[FamilyHit]:
+    def _search(self, proteins: Digits, work: deque[Work]) -> list[FamilyHit]:
         """Take profiles off ``work``, heaviest first, in every thread until none is left."""
 
         def drain(searcher: Searcher) -> list[FamilyHit]:
@@ -79,10 +84,10 @@ class HmmerAnnotator:
             try:
                 while work:
                     try:
-                        target, proteins = work.popleft()
+                        target, rows, begins = work.popleft()
                     except IndexError:  # another thread took the last one
                         break
-                    found += searcher.search(target, proteins)
+                    found += searcher.search(target, proteins, rows, begins)
             except OverflowError as error:
                 raise RecordError(
                     f"HMMER could not compare one of the proteins with a profile: {error}; leave it out"
@@ -166,27 +171,20 @@ def _refuse_long(batch: SequenceBatch) -> None:
 def _work(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]) -> deque[Work]:
     """Return each profile that has candidates with its proteins in batch order, the most work first."""
     targets = candidates.targets
+    offsets = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
     rows = np.repeat(np.arange(len(batch)), np.diff(candidates.offsets))
-    order = np.argsort(targets, kind="stable")
+    order = np.argsort(
+        targets.astype(np.uint16) if len(lengths) <= 1 << 16 else targets, kind="stable"
+    )  # 16 bits: in one pass
     grouped = targets[order]
     starts = np.flatnonzero(np.diff(grouped, prepend=-1))
     if not len(starts):
         return deque()
-    proteins = _digital(batch, set(rows.tolist()))
+    rows = rows[order]
+    begins = np.stack(offsets, axis=1)[order].astype(np.int32) if offsets else None
     residues = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
-    cost = np.add.reduceat(residues[rows[order]], starts) * np.asarray(lengths)[grouped[starts]]
-    ordered = proteins[rows[order]]
+    cost = np.add.reduceat(residues[rows], starts) * np.asarray(lengths)[grouped[starts]]
     ends = np.append(starts[1:], len(grouped))
     heaviest_first = np.argsort(-cost, kind="stable")
-    return deque(
-        (int(grouped[starts[group]]), ordered[starts[group] : ends[group]].tolist()) for group in heaviest_first
-    )
-
-
-def _digital(batch: SequenceBatch, wanted: set[int]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """Return the proteins at the ``wanted`` rows in HMMER's alphabet, named by their rows: ids may repeat."""
-    proteins = np.empty(len(batch), dtype=object)
-    for row in wanted:
-        digits = batch.sequences[row].encode("ascii").translate(_DIGITS)
-        proteins[row] = DigitalSequence(AMINO, name=str(row), sequence=digits)
-    return proteins
+    parts = [slice(starts[group], ends[group]) for group in heaviest_first]
+    return deque(Work(int(grouped[p.start]), rows[p], None if begins is None else begins[p]) for p in parts)

@@ -44,6 +44,19 @@ class HmmerConfig:
             "choices": ("none", *BIT_CUTOFFS),
         },
     )
+    segment: float = field(
+        default=9.0,
+        metadata={
+            "help": "compare only candidates whose best ungapped segment, near the diagonal that the prefilter proposes, has so "
+            "many bits more than the log2 of the shorter of protein and profile; 0 asks for none"
+        },
+    )
+    alignment: float = field(
+        default=17.0,
+        metadata={
+            "help": "of these, compare those whose best gapped alignment there has so many bits more; 0 asks for none"
+        },
+    )
     compress: bool = field(
         default=True,
         metadata={"help": "for db build: store profiles compressed, a third of the size but a quarter slower to load"},
@@ -53,6 +66,11 @@ class HmmerConfig:
         for name in ("evalue", "dom_evalue"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0, such as 0.001")
+        for name, most in (("segment", 25), ("alignment", 1000)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; give a number of bits of at most {most}, or 0 to ask for none"
+                )
         if not 0 <= self.z < float("inf"):
             raise ValueError(f"z is {self.z}; give a number above 0, or 0 for the number of profiles in the database")
         if self.cut not in ("none", *BIT_CUTOFFS):

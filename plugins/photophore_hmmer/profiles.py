@@ -11,9 +11,10 @@ from pyhmmer.plan7 import HMM
 from photophore.errors import InputError
 from photophore.hookspecs import TargetSource
 from photophore.types import FloatArray, ProfileBatch
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.config import BIT_CUTOFFS
 from photophore_hmmer.sources import read_profiles
-from photophore_hmmer.store import AMINO, write_profiles
+from photophore_hmmer.store import write_profiles
 from photophore_hmmer.table import COMPRESSED_FILE, PROFILES_FILE, TABLE_FILE, ProfileTable
 
 if AMINO.symbols[:20] != "ACDEFGHIKLMNPQRSTVWY":

@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pyhmmer.easel import DigitalSequence, DigitalSequenceBlock
 from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 
+from photophore.types import SequenceBatch
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.store import AMINO, Preparer, ProfileStore
+from photophore_hmmer.diagonals import NOWHERE, UNITS, Places, best_alignments, best_segments
+from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
 #: big-endian float behind a length (4 bytes), six coordinates (8 each) and three scores (4 each).
 _ACCURATE_RESIDUES = struct.Struct(">f")
 _ACCURATE_RESIDUES_AT = 4 + 6 * 8 + 3 * 4
+
+
+_DIGITS = bytes.maketrans(AMINO.symbols.encode(), bytes(range(len(AMINO.symbols))))
+
+
+class Digits:
+    """The proteins of a batch in HMMER's alphabet.
+
+    Parameters
+    ----------
+    residues, offsets
+        The letters of all proteins, and where each protein begins and the last ends.
+    """
+
+    def __init__(self, batch: SequenceBatch) -> None:
+        self.residues = np.frombuffer("".join(batch.sequences).encode("ascii").translate(_DIGITS), dtype=np.uint8)
+        self.offsets = np.concatenate([[0], np.cumsum([len(sequence) for sequence in batch.sequences])]).astype(
+            np.int64
+        )
+        self._sequences: dict[int, DigitalSequence] = {}
+
+    def sequence(self, row: int) -> DigitalSequence:
+        """Return the protein at ``row``, named by it: ids may repeat."""
+        sequence = self._sequences.get(row)
+        if sequence is None:
+            digits = self.residues[self.offsets[row] : self.offsets[row + 1]]
+            sequence = self._sequences[row] = DigitalSequence(AMINO, name=str(row), sequence=digits.tobytes())
+        return sequence
 
 
 class DomainHit(NamedTuple):
@@ -56,22 +88,46 @@ class Searcher:
 
     def __init__(self, store: ProfileStore, config: HmmerConfig) -> None:
         self._store = store
+        self._segment, self._alignment = config.segment, config.alignment
         self._preparer = Preparer()
         self._arguments = pipeline_arguments(config, len(store))
         self._pipeline = Pipeline(AMINO, **self._arguments)
 
-    def search(self, target: int, proteins: Sequence[DigitalSequence]) -> list[FamilyHit]:
-        """Return the hits of profile ``target`` among ``proteins``, whose names are their rows in the batch."""
+    def search(
+        self, target: int, proteins: Digits, rows: npt.NDArray[np.int64], begins: npt.NDArray[np.int32] | None
+    ) -> list[FamilyHit]:
+        """Return the hits of profile ``target`` among the proteins at ``rows``.
+
+        Where it is known on which residues of each the profile may begin, HMMER is asked only about those that align well there.
+        """
+        if begins is not None:
+            candidate, place = np.nonzero(begins != NOWHERE)
+            rows = self._aligning(
+                target, Places(proteins.residues, proteins.offsets, rows[candidate], begins[candidate, place])
+            )
+        if not len(rows):
+            return []
+        sequences = [proteins.sequence(row) for row in rows.tolist()]
         profile: OptimizedProfile = self._store.optimized(target, self._preparer)
         try:
             with flushed():
-                hits = self._pipeline.search_hmm(profile, DigitalSequenceBlock(AMINO, proteins))
+                hits = self._pipeline.search_hmm(profile, DigitalSequenceBlock(AMINO, sequences))
         except Exception:
             self._pipeline = Pipeline(AMINO, **self._arguments)  # the old one stopped in the middle of a protein
             raise
         found = [_family_hit(target, hit) for hit in hits if hit.reported]
         self._pipeline.clear()
         return found
+
+    def _aligning(self, target: int, places: Places) -> npt.NDArray[np.int64]:
+        """Return the proteins whose best segment, and then whose best alignment, has the configured score."""
+        scores = self._store.letter_scores(target, self._preparer)
+        for best, least in ((best_segments, self._segment), (best_alignments, self._alignment)):
+            if least:
+                lengths = places.offsets[places.rows + 1] - places.offsets[places.rows]
+                shorter = np.minimum(lengths, self._store.table.lengths[target])
+                places = places[best(scores, places) >= UNITS * (least + np.log2(shorter))]
+        return np.unique(places.rows)
 
 
 def pipeline_arguments(config: HmmerConfig, profiles: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pyhmmer.plan7 import HMM, HMMFile
 
 from photophore.errors import InputError
 from photophore.inputs import open_input
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.soundness import hmm_problem, hmmer_reason
-from photophore_hmmer.store import AMINO
 from photophore_hmmer.text import read_text
 
 if TYPE_CHECKING:

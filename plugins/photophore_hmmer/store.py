@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyhmmer.easel import Alphabet
+import numpy as np
+import numpy.typing as npt
 from pyhmmer.plan7 import HMM, Background, HMMFile, OptimizedProfile, Profile
 
 from photophore.errors import DatabaseError
+from photophore_hmmer.alphabet import AMINO
+from photophore_hmmer.diagonals import letter_scores
 from photophore_hmmer.table import COMPRESSED_FILE, ProfileTable
 
 if sys.version_info >= (3, 14):
@@ -29,8 +32,6 @@ _LEVEL = 9
 _POSITIONS = 1000
 #: hmmpress configures for this length; every comparison sets its own, so that any other gives the same numbers.
 _CONFIGURED_LENGTH = 400
-
-AMINO = Alphabet.amino()
 
 
 def write_profiles(hmms: Iterable[HMM], stream: BinaryIO, *, compress: bool) -> tuple[int, ...]:
@@ -50,6 +51,13 @@ class Preparer:
     def __init__(self) -> None:
         self._background = Background(AMINO)
         self._scratch = Profile(_POSITIONS, AMINO)
+        self._read: tuple[int, HMM] | None = None
+
+    def read(self, store: ProfileStore, target: int) -> HMM:
+        """Return profile number ``target`` of ``store``, which is not read again when it was the last one."""
+        if self._read is None or self._read[0] != target:
+            self._read = target, store.read(target)
+        return self._read[1]
 
     def prepare(self, hmm: HMM) -> OptimizedProfile:
         """Return ``hmm`` configured for local multi-hit search, as hmmpress would."""
@@ -63,7 +71,7 @@ class Preparer:
 class ProfileStore:
     """Profiles by their number in the database.
 
-    Nothing is read until it is asked for; what was read stays (about 310 bytes a position), so that a run pays once
+    Nothing is read until it is asked for; what was made of it stays (about 340 bytes a position), so that a run pays once
     for each profile that ever had a candidate. Different profiles may be asked for from different threads; one and
     the same may not be searched with in two threads at once, because HMMER sets it to the length of each protein.
     """
@@ -73,6 +81,7 @@ class ProfileStore:
         self.table = ProfileTable.load(folder)
         self._path = folder / self.table.file
         self._ready: dict[int, OptimizedProfile] = {}
+        self._letters: dict[int, npt.NDArray[np.int8]] = {}
         try:
             self._file = self._path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
@@ -113,8 +122,15 @@ class ProfileStore:
         """Return profile number ``target`` ready for search, made with the caller's ``preparer`` when not yet in memory."""
         profile = self._ready.get(target)
         if profile is None:
-            profile = self._ready[target] = preparer.prepare(self.read(target))
+            profile = self._ready[target] = preparer.prepare(preparer.read(self, target))
         return profile
+
+    def letter_scores(self, target: int, preparer: Preparer) -> npt.NDArray[np.int8]:
+        """Return what each letter scores along profile number ``target``; see `letter_scores`."""
+        scores = self._letters.get(target)
+        if scores is None:
+            scores = self._letters[target] = letter_scores(preparer.read(self, target))
+        return scores
 
     def _damaged(self, target: int, reason: str) -> DatabaseError:
         return DatabaseError(

@@ -15,9 +15,9 @@ from pyhmmer.errors import AlphabetMismatch, EaselError
 from pyhmmer.plan7 import HMM, HMMFile
 
 from photophore.errors import InputError
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.faults import find_fault
 from photophore_hmmer.soundness import hmm_problem, hmmer_reason
-from photophore_hmmer.store import AMINO
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -19,17 +19,15 @@ import numpy.typing as npt
 from photophore.errors import DataError
 from photophore.hookspecs import Runtime
 from photophore.types import Candidates, Neighbours, TargetTable
-from photophore_near.near_sum import rank, runs
+from photophore_near.bins import PROTEIN_BITS, TARGET_BITS, WEIGHT_MAX, Binning, Found, best_bins, pack
+from photophore_near.near_sum import rank
 
-#: Bits of a packed neighbour: weight, half bin, target; the protein takes the rest of 63.
-_WEIGHT_BITS, _BIN_BITS, _TARGET_BITS = 12, 17, 22
-_WEIGHT_MAX = (1 << _WEIGHT_BITS) - 1
 #: Neighbours that one thread works on at a time: they fit its cache.
 _CHUNK = 1 << 20
+#: Where a target begins by a bin that there is not.
+NO_OFFSET = np.iinfo(np.int32).min
 #: Shares of background pairs for which `calibrate` notes the score that lets them pass.
-PAIR_SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
-
-Keys = npt.NDArray[np.int64]
+PAIR_SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class DiagonalConfig:
         metadata={"help": "what the last of the k neighbours counts; the others count by how much nearer they are"},
     )
     width: int = field(default=32, metadata={"help": "diagonals in a bin, an even number"})
+    bins: int = field(default=1, metadata={"help": "best bins of a candidate that are told to the annotator"})
     max_candidates: int = field(default=0, metadata={"help": "best candidates kept for each protein; 0 keeps all"})
 
     def __post_init__(self) -> None:
@@ -60,18 +59,21 @@ class DiagonalConfig:
             raise ValueError(f"margin is {self.margin}; give a similarity above 0 and at most 1")
         if self.width < 2 or self.width % 2:
             raise ValueError(f"width is {self.width}; give an even number of at least 2")
+        if self.bins < 1:
+            raise ValueError(f"bins is {self.bins}; give a whole number of at least 1")
         if self.max_candidates < 0:
             raise ValueError(f"max_candidates is {self.max_candidates}; give 0 for all, or a number above")
 
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """Best bin of each (protein, target): ``protein * targets + target`` rising, its score, and where it lies.
+    """Best bins of each (protein, target): ``protein * targets + target`` rising, the score of the best, and where they lie.
 
-    ``offsets`` are the residues of the proteins at which the targets begin, if the bin's middle diagonal is that of the alignment.
+    ``offsets``, ``shape=(n, bins)``, are the residues of the proteins at which the targets begin, if a bin's middle diagonal is that of
+    the alignment; `NO_OFFSET` where there are fewer bins.
     """
 
-    keys: Keys
+    keys: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
     offsets: npt.NDArray[np.int32]
 
@@ -115,51 +117,53 @@ class Diagonal:
         return {name: column.astype(np.float32) for name, column in statistics.items()}
 
     def aggregate(self, neighbours: Neighbours, targets: TargetTable) -> Candidates:
-        """Return the targets whose score reaches the threshold, best first; evidence ``offset``: where on the protein they begin."""
-        scored = self._score(neighbours, targets)
-        target = scored.keys % max(len(targets), 1)
-        scores = scored.scores.astype(np.float64)
-        if "mean" in targets.statistics:
-            scores = (scores - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
-        kept = scores >= self._threshold(targets)
-        evidence = {"offset": scored.offsets[kept]}
-        return rank(scored.keys[kept], scores[kept], neighbours.ids, targets, self.config.max_candidates, evidence)
+        """Return the targets whose score reaches the threshold, best first.
+
+        Evidence `offset_names`: the residue on which they would begin by the best bin, and by the next best ones.
+        """
+        threshold = self._threshold(targets)
+
+        def kept(scored: _Scored) -> _Scored:
+            scores = scored.scores.astype(np.float64)
+            if "mean" in targets.statistics:
+                target = scored.keys % len(targets)
+                scores = (scores - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
+            worth = scores >= threshold
+            return _Scored(scored.keys[worth], scores[worth].astype(np.float32), scored.offsets[worth])
+
+        scored = self._score(neighbours, targets, kept)
+        evidence = dict(zip(offset_names(self.config.bins), scored.offsets.T, strict=True))
+        return rank(scored.keys, scored.scores, neighbours.ids, targets, self.config.max_candidates, evidence)
 
     def _threshold(self, targets: TargetTable) -> float:
         """Return the lowest score of a candidate: as configured, or interpolated between calibrated shares."""
         if self.config.threshold or "mean" not in targets.statistics:
             return self.config.threshold
-        logs = [math.log(share) for share in PAIR_SHARES]
-        known = [float(targets.statistics[_pass_name(share)][0]) for share in PAIR_SHARES]
-        return float(np.interp(math.log(self.config.pairs), logs, known))
+        shares = [share for share in PAIR_SHARES if _pass_name(share) in targets.statistics]
+        known = [float(targets.statistics[_pass_name(share)][0]) for share in shares]
+        return float(np.interp(math.log(self.config.pairs), np.log(shares), known))
 
-    def _score(self, neighbours: Neighbours, targets: TargetTable) -> _Scored:
-        """Score every pair that has a neighbour above the gate."""
-        if len(targets) >= 1 << _TARGET_BITS:
-            raise DataError(f"aggregator diagonal: {len(targets)} targets; it holds at most {(1 << _TARGET_BITS) - 1}")
+    def _score(
+        self, neighbours: Neighbours, targets: TargetTable, kept: Callable[[_Scored], _Scored] = lambda scored: scored
+    ) -> _Scored:
+        """Score every pair that has a neighbour above the gate; return what is ``kept`` of them."""
+        if len(targets) >= 1 << TARGET_BITS:
+            raise DataError(f"aggregator diagonal: {len(targets)} targets; it holds at most {(1 << TARGET_BITS) - 1}")
         target_of_row = np.repeat(np.arange(len(targets), dtype=np.int32), np.diff(targets.offsets))
         with ThreadPoolExecutor(self.threads) as pool:
             parts = list(
                 pool.map(
-                    lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece), _pieces(neighbours)
+                    lambda piece: kept(self._score_proteins(neighbours, targets, target_of_row, piece)),
+                    _pieces(neighbours),
                 )
             )
         if not parts:
-            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int32))
+            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, self.config.bins), np.int32))
         return _Scored(
             np.concatenate([part.keys for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.offsets for part in parts]),
         )
-
-    def _above(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return what each neighbour counts, ``shape=(searched, k)``: its lead over the k-th, plus the margin.
-
-        A residue whose k neighbours are all alike says little; measured so, it counts little, whatever the encoder.
-        """
-        last = np.where(np.isfinite(scores), scores, np.float32(np.inf)).min(axis=1, initial=np.inf, keepdims=True)
-        floor = np.maximum(last - np.float32(self.config.margin), np.float32(self.config.gate))
-        return scores - floor
 
     def _score_proteins(
         self, neighbours: Neighbours, targets: TargetTable, target_of_row: npt.NDArray[np.int32], proteins: slice
@@ -167,38 +171,39 @@ class Diagonal:
         """Score consecutive proteins, whose searched vectors are ``first:last``."""
         first, last = neighbours.offsets[proteins.start], neighbours.offsets[proteins.stop]
         half = self.config.width // 2
-        above = self._above(neighbours.scores[first:last])
-        searched, column = np.nonzero(above > 0)
-        weight = np.minimum(np.rint(above[searched, column] * _WEIGHT_MAX), _WEIGHT_MAX).astype(np.int64)
-        row = neighbours.rows[first:last][searched, column]
-        target = target_of_row[row].astype(np.int64)
-        offsets = neighbours.offsets[proteins.start : proteins.stop + 1]
-        protein = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[searched]
+        counts = np.diff(neighbours.offsets[proteins.start : proteins.stop + 1])
         # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
         # half bins, so that the borders of the bins are the same whatever the longest protein is.
         longest = -(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half
-        diagonal = (row - targets.offsets[target]) * targets.step - neighbours.positions[first:last][searched] + longest
-        half_bin = diagonal // half
-        if half_bin.max(initial=0) >= 1 << _BIN_BITS:
-            raise DataError(
-                f"aggregator diagonal: width={self.config.width} cuts {diagonal.max()} diagonals into more than "
-                f"{1 << _BIN_BITS} bins; give a larger aggregator.width"
-            )
-        packed = ((protein << _TARGET_BITS | target) << _BIN_BITS | half_bin) << _WEIGHT_BITS | weight
-        packed.sort()
-        bins, sums = _sum_runs(packed >> _WEIGHT_BITS, packed & _WEIGHT_MAX)
-        neighbour_bin = np.flatnonzero(np.diff(bins) == 1)
-        both = sums.copy()
-        both[neighbour_bin] += sums[neighbour_bin + 1]  # bins of the two overlapping grids
-        place = _best_of_runs(bins >> _BIN_BITS, both)
-        pair, best = bins[place] >> _BIN_BITS, both[place]
-        keys = (pair >> _TARGET_BITS) + proteins.start
-        middle = ((bins[place] & ((1 << _BIN_BITS) - 1)) + 1) * half
-        return _Scored(
-            keys * len(targets) + (pair & ((1 << _TARGET_BITS) - 1)),
-            (best / _WEIGHT_MAX).astype(np.float32),
-            (longest - middle).astype(np.int32),
+        packed = pack(
+            Found(
+                scores=neighbours.scores[first:last],
+                rows=neighbours.rows[first:last],
+                positions=neighbours.positions[first:last],
+                proteins=np.repeat(np.arange(len(counts)), counts),
+            ),
+            Binning(
+                target_of_row=target_of_row,
+                target_begins=targets.offsets,
+                step=targets.step,
+                longest=longest,
+                bin=half,
+                margin=self.config.margin,
+                gate=self.config.gate,
+            ),
         )
+        packed.sort()
+        pair, best, bins = best_bins(packed, self.config.bins)
+        return _Scored(
+            ((pair >> TARGET_BITS) + proteins.start) * len(targets) + (pair & ((1 << TARGET_BITS) - 1)),
+            (best / WEIGHT_MAX).astype(np.float32),
+            np.where(bins >= 0, longest - (bins + 1) * half, NO_OFFSET).astype(np.int32),
+        )
+
+
+def offset_names(bins: int) -> tuple[str, ...]:
+    """Return the names of the evidence that tells where a target begins: ``offset``, ``offset_2``, ..."""
+    return ("offset", *(f"offset_{number}" for number in range(2, bins + 1)))
 
 
 def _pass_name(share: float) -> str:
@@ -211,23 +216,7 @@ def _pieces(neighbours: Neighbours) -> Iterator[slice]:
     start = 0
     while start < len(neighbours.ids):
         stop = int(np.searchsorted(neighbours.offsets, neighbours.offsets[start] + rows, side="right")) - 1
-        stop = min(max(stop, start + 1), start + (1 << (63 - _WEIGHT_BITS - _BIN_BITS - _TARGET_BITS)) - 1)
+        stop = min(max(stop, start + 1), start + (1 << PROTEIN_BITS) - 1)
         stop = min(stop, len(neighbours.ids))
         yield slice(start, stop)
         start = stop
-
-
-def _sum_runs(keys: Keys, values: npt.NDArray[np.int64]) -> tuple[Keys, npt.NDArray[np.int64]]:
-    """Return the distinct ``keys`` (sorted on entry) and the sum of the values of each."""
-    first = runs(keys)
-    return keys[first], np.add.reduceat(values, first) if len(first) else values
-
-
-def _best_of_runs(keys: Keys, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the place of the largest value, of equals the first, of each of the distinct ``keys`` (sorted on entry)."""
-    first = runs(keys)
-    if not len(first):
-        return np.zeros(0, dtype=np.int64)
-    counts = np.diff(np.append(first, len(keys)))
-    best = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, first), counts))
-    return np.asarray(best[runs(keys[best])])

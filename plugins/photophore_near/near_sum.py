@@ -77,23 +77,22 @@ def runs(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def rank(
     keys: npt.NDArray[np.int64],
-    sums: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.floating[Any]],
     ids: tuple[str, ...],
     targets: TargetTable,
     max_candidates: int,
     evidence: Mapping[str, npt.NDArray[np.generic]] | None = None,
 ) -> Candidates:
-    """Order scored pairs, ``key = protein * targets + target``, and what goes with them into candidates: best first, ties by target."""
+    """Order scored pairs, ``key = protein * targets + target`` rising, and what goes with them into candidates: best first, ties by target."""
     protein, target = np.divmod(keys, max(len(targets), 1))
     scores = sums.astype(np.float32)
-    order = np.lexsort((target, -scores, protein))
-    protein, target, scores = protein[order], target[order], scores[order]
     counts = np.bincount(protein, minlength=len(ids))
+    order = _best_first(scores, counts)
     if max_candidates:
         starts = np.cumsum(counts) - counts
-        kept = np.arange(len(protein)) - starts[protein] < max_candidates
-        order, target, scores = order[kept], target[kept], scores[kept]
+        order = order[np.arange(len(protein)) - starts[protein] < max_candidates]
         counts = np.minimum(counts, max_candidates)
+    target, scores = target[order], scores[order]
     return Candidates(
         ids=ids,
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -101,3 +100,26 @@ def rank(
         scores=scores,
         evidence={name: column[order] for name, column in (evidence or {}).items()},
     )
+
+
+def _best_first(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the order in which the scores of each protein, of which it has ``counts``, fall; equal ones stay in their order.
+
+    Protein, falling score and place within the protein are packed into one number each: sorting those is many times faster than
+    sorting by several keys.
+    """
+    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)  # + 0: there is one zero
+    falling = (1 << 31) - 1 - (bits ^ ((bits >> 31) & 0x7FFFFFFF))  # 0 to 2 ** 32 - 1
+    starts = np.cumsum(counts) - counts
+    place_bits = int(counts.max(initial=1)).bit_length()
+    together = 1 << (31 - place_bits)
+    order = np.empty(len(scores), dtype=np.int64)
+    for first in range(0, len(counts), together):
+        own = counts[first : first + together]
+        part = slice(int(starts[first]), int(starts[first] + own.sum()))
+        protein = np.repeat(np.arange(len(own)), own)
+        place = np.arange(part.stop - part.start) - (starts[first : first + together] - starts[first])[protein]
+        packed = ((protein << 32 | falling[part]) << place_bits) | place
+        packed.sort()
+        order[part] = starts[first : first + together][protein] + (packed & ((1 << place_bits) - 1))
+    return order

@@ -31,10 +31,11 @@ from tests.plugins.hmmer_cases import (
 from photophore.errors import DatabaseError, DataError, RecordError, UsageError
 from photophore.hookspecs import Runtime
 from photophore.types import Annotation, SequenceBatch, TargetTable
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.plugin import COLUMNS, create
 from photophore_hmmer.search import pipeline_arguments
-from photophore_hmmer.store import AMINO, Preparer
+from photophore_hmmer.store import Preparer
 
 
 @pytest.fixture(scope="module")

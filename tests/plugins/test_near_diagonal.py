@@ -289,13 +289,14 @@ def test_background_without_a_single_neighbour():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pairs": 0.5}, "pairs is 0.5; give a share from 0.0003 to 0.1"),
-        ({"pairs": 0.0}, "pairs is 0.0; give a share from 0.0003 to 0.1"),
+        ({"pairs": 0.5}, "pairs is 0.5; give a share from 0.0003 to 0.3"),
+        ({"pairs": 0.0}, "pairs is 0.0; give a share from 0.0003 to 0.3"),
         ({"gate": 1.0}, "gate is 1.0; similarities lie between -1 and 1, give a number below 1"),
         ({"margin": 0.0}, "margin is 0.0; give a similarity above 0 and at most 1"),
         ({"margin": 1.5}, "margin is 1.5; give a similarity above 0 and at most 1"),
         ({"width": 7}, "width is 7; give an even number of at least 2"),
         ({"width": 0}, "width is 0; give an even number of at least 2"),
+        ({"bins": 0}, "bins is 0; give a whole number of at least 1"),
         ({"max_candidates": -1}, "max_candidates is -1; give 0 for all, or a number above"),
     ],
 )
@@ -306,7 +307,7 @@ def test_wrong_options_are_refused(options, message):
 
 
 def test_too_many_targets_are_refused(monkeypatch):
-    monkeypatch.setattr(diagonal, "_TARGET_BITS", 2)
+    monkeypatch.setattr(diagonal, "TARGET_BITS", 2)
     with pytest.raises(DataError, match="aggregator diagonal: 4 targets; it holds at most 3"):
         Diagonal(DiagonalConfig(), Runtime()).aggregate(neighbours([]), TARGETS)
 

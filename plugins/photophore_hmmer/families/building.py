@@ -14,9 +14,9 @@ import pyfamsa
 from pyhmmer.easel import DigitalMSA, TextMSA, TextSequence
 from pyhmmer.plan7 import HMM, Background, Builder
 
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.grouping import Choice, Family, choose_members
 from photophore_hmmer.families.tables import Member
-from photophore_hmmer.store import AMINO
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pyhmmer.plan7 import HMM, HMMFile
 
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.building import build_family, build_profile, in_order, write_profiles
 from photophore_hmmer.families.checking import check_on_tests, share_of_genomes
 from photophore_hmmer.families.cutoffs import Cutoff, Scored, choose_cutoff, is_negative
@@ -27,7 +28,6 @@ from photophore_hmmer.families.selection import best_families, prevalence, selec
 from photophore_hmmer.families.settings import Settings
 from photophore_hmmer.families.shipping import finish
 from photophore_hmmer.families.tables import Member, read_members
-from photophore_hmmer.store import AMINO
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from pyhmmer import hmmalign
 from pyhmmer.easel import DigitalSequenceBlock, TextSequence
 from pyhmmer.plan7 import HMM
 
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.building import build_from_alignment
 from photophore_hmmer.families.grouping import Family
 from photophore_hmmer.families.kmers import words
 from photophore_hmmer.families.search import Hits, Proteins, Search, joined
 from photophore_hmmer.families.tables import Member
-from photophore_hmmer.store import AMINO
 
 _MEMBERS_SCORED = 8
 _WORD = 5

@@ -16,8 +16,8 @@ from pyhmmer.easel import DigitalSequenceBlock, TextSequence
 from pyhmmer.plan7 import HMM, Background, Pipeline, TopHits
 
 from photophore.types import FloatArray
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.tables import Member
-from photophore_hmmer.store import AMINO
 
 if TYPE_CHECKING:
     from hashlib import _Hash as _Digest

@@ -7,9 +7,9 @@ import io
 import numpy as np
 from pyhmmer.plan7 import HMM, HMMFile
 
+from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.families.cutoffs import Cutoff
 from photophore_hmmer.families.rounding import round_profile
-from photophore_hmmer.store import AMINO
 
 
 def finish(hmm: HMM, *, number: int, description: str, cutoff: Cutoff, bits: int) -> HMM:

@@ -1,0 +1,228 @@
+"""Products of 8-bit vectors with rows of inverted lists, of which only the best are kept: in C (`_scan.c`) or in numpy.
+
+Both ways give the same numbers: products are sums of whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ctypes import c_float, c_int64
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore.compiled import address, library
+
+#: Bits of the parts of a packed neighbour: the searched vector, its score, falling, and the row.
+SCORE_BITS, ROW_BITS = 21, 25
+SCORE_MAX = (1 << SCORE_BITS) - 1
+#: The floor of a vector that takes every row.
+NO_FLOOR = np.iinfo(np.int32).min
+#: Packed neighbours for which there is room at once, at least, and for each query.
+_ROOM, _EXPECTED = 1 << 21, 512
+#: The C functions take four values of a vector at a time, and four vectors.
+_FOUR = 4
+#: Products of vectors and rows that numpy looks at together: they fit the cache.
+_PRODUCTS = 1 << 19
+#: Columns of a group whose best numpy looks at first.
+_GROUPED = 16
+_MODULE = "photophore_faiss._scan"
+
+Codes = npt.NDArray[np.int8]
+Packed = npt.NDArray[np.int64]
+
+
+def nearest(queries: Codes, codes: Codes, count: int, *, plain: bool = False) -> npt.NDArray[np.int64]:
+    """Return the ``count`` rows of ``codes`` with the largest products, ``shape=(queries, count)``, largest first, ties by row.
+
+    ``plain`` leaves out what only some processors have.
+    """
+    functions = library(_MODULE)
+    if functions is None:
+        return nearest_in_numpy(queries, codes, count)
+    queries, codes = _in_fours(queries), _in_fours(codes)
+    best = np.empty((len(queries), count), dtype=np.int64)
+    failed = functions.nearest(
+        *(address(codes, np.int8), c_int64(len(codes)), c_int64(codes.shape[1])),
+        *(address(queries, np.int8), c_int64(len(queries)), c_int64(count)),
+        *(address(best, np.int64), c_int64(plain)),
+    )
+    if failed:
+        raise MemoryError
+    return best
+
+
+def scan(
+    codes: Codes,
+    offsets: npt.NDArray[np.int64],
+    queries: Codes,
+    probed: npt.NDArray[np.int64],
+    floor: npt.NDArray[np.int32],
+    wanted: int,
+    *,
+    ahead: Sequence[Packed] = (),
+    plain: bool = False,
+) -> Iterator[Packed]:
+    """Yield what the lists hold for the queries that look into them: every row whose product reaches the query's floor.
+
+    Parameters
+    ----------
+    codes
+        ``shape=(rows, dim)``, in the order of the lists.
+    offsets
+        ``shape=(lists + 1,)``: rows of each list.
+    queries
+        ``shape=(n, dim)``.
+    probed
+        ``shape=(n, probes)``: lists that each query looks into.
+    floor
+        ``shape=(n,)``. With ``wanted``, it is written: the ``wanted``-th best product in the list, if that holds so many.
+    ahead
+        What was found before: yielded first, together with the beginning of what is found now.
+    """
+    before = np.concatenate([*ahead, np.empty(0, dtype=np.int64)])
+    if not probed.size:
+        yield before
+        return
+    asking_offsets, asking = _by_list(probed, len(offsets) - 1)
+    functions = library(_MODULE)
+    if functions is None:
+        yield before
+        yield from scan_in_numpy(codes, offsets, queries, asking_offsets, asking, floor, wanted)
+        return
+    queries, codes = _in_fours(queries), _in_fours(codes)
+    functions.scan.restype = c_int64
+    room = max(_ROOM, len(queries) * _EXPECTED, _FOUR * int(np.diff(offsets).max()))
+    place = np.zeros(2, dtype=np.int64)
+    while place[0] < len(offsets) - 1:
+        found = np.empty(len(before) + room, dtype=np.int64)
+        found[: len(before)] = before
+        count = functions.scan(
+            *(address(codes, np.int8), address(offsets, np.int64), c_int64(len(offsets) - 1), c_int64(codes.shape[1])),
+            *(address(queries, np.int8), address(asking_offsets, np.int64), address(asking, np.int64), c_int64(wanted)),
+            *(address(floor, np.int32), c_int64(SCORE_BITS), c_int64(ROW_BITS), address(place, np.int64)),
+            *(address(found[len(before) :], np.int64), c_int64(room), c_int64(plain)),
+        )
+        if count < 0:
+            raise MemoryError
+        yield found[: len(before) + count]
+        before = before[:0]
+
+
+def unpack(
+    packed: Packed,
+    ids: npt.NDArray[np.uint32],
+    unit: float,
+    rows: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+) -> None:
+    """Write the first neighbours of each query, ``shape=(n, k)``; places for which there are none stay as they are.
+
+    Parameters
+    ----------
+    packed
+        What `scan` yielded, sorted: by query, then falling score, then row.
+    ids
+        What each row is called.
+    unit
+        What one level of a score stands for.
+    """
+    functions = library(_MODULE)
+    if functions is None:
+        unpack_in_numpy(packed, ids, unit, rows, scores)
+        return
+    functions.unpack(
+        *(address(packed, np.int64), c_int64(len(packed)), c_int64(len(rows)), c_int64(rows.shape[1])),
+        *(address(ids, np.uint32), c_float(unit), c_int64(SCORE_BITS), c_int64(ROW_BITS)),
+        *(address(rows, np.int64), address(scores, np.float32)),
+    )
+
+
+def nearest_in_numpy(queries: Codes, codes: Codes, count: int) -> npt.NDArray[np.int64]:
+    """Do what `nearest` does, in numpy."""
+    best = np.empty((len(queries), count), dtype=np.int64)
+    columns = codes.astype(np.float32).T  # whole numbers in float32: their sums are exact
+    rows = max(1, _PRODUCTS // len(codes))
+    for start in range(0, len(queries), rows):
+        products = queries[start : start + rows].astype(np.float32) @ columns
+        best[start : start + rows] = products.argmax(axis=1)[:, None] if count == 1 else _largest(products, count)
+    return best
+
+
+def scan_in_numpy(
+    codes: Codes,
+    offsets: npt.NDArray[np.int64],
+    queries: Codes,
+    asking_offsets: npt.NDArray[np.int64],
+    asking: npt.NDArray[np.int64],
+    floor: npt.NDArray[np.int32],
+    wanted: int,
+) -> Iterator[Packed]:
+    """Do what `scan` does, in numpy; ``asking`` are the queries of each list, which begin at ``asking_offsets``."""
+    for number, (begin, end) in enumerate(pairwise(offsets.tolist())):
+        asked = asking[asking_offsets[number] : asking_offsets[number + 1]]
+        if not len(asked) or begin == end:
+            continue
+        columns = codes[begin:end].astype(np.float32).T
+        # Pieces whose products fit the cache: written to memory and read back, they would cost twice the time.
+        for piece in np.array_split(asked, max(1, len(asked) * (end - begin) // _PRODUCTS)):
+            products = queries[piece].astype(np.float32) @ columns
+            last = end - begin - wanted
+            if (
+                wanted and last >= 0
+            ):  # else the list alone cannot fill its share, and the others must offer all they have
+                floor[piece] = np.partition(products, last, axis=1)[:, last]
+            flat = np.flatnonzero(products >= floor[piece].astype(np.float32)[:, None])
+            query, row = np.divmod(flat, end - begin)
+            whole = products.ravel()[flat].astype(np.int64)
+            yield (piece[query] << SCORE_BITS | ((SCORE_MAX >> 1) - whole)) << ROW_BITS | (row + begin)
+
+
+def unpack_in_numpy(
+    packed: Packed,
+    ids: npt.NDArray[np.uint32],
+    unit: float,
+    rows: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+) -> None:
+    """Do what `unpack` does, in numpy."""
+    starts = np.searchsorted(packed, np.arange(len(rows) + 1) << (SCORE_BITS + ROW_BITS))
+    place = starts[:-1, None] + np.arange(rows.shape[1])  # (n, k)
+    there = place < starts[1:, None]
+    best = packed.take(place, mode="clip")[there]
+    rows[there] = ids[best & ((1 << ROW_BITS) - 1)]
+    scores[there] = ((SCORE_MAX >> 1) - ((best >> ROW_BITS) & SCORE_MAX)).astype(np.float32) * np.float32(unit)
+
+
+def _by_list(probed: npt.NDArray[np.int64], lists: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the queries that look into each list, list after list, and where those of each begin."""
+    flat = probed.ravel().astype(np.uint16 if lists <= 1 << 16 else np.int64)  # 16 bits are sorted in one pass
+    order = np.argsort(flat, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=lists))]).astype(np.int64)
+    return offsets, order // probed.shape[1]
+
+
+def _in_fours(vectors: Codes) -> Codes:
+    """Return ``vectors`` with zeros up to a whole number of fours."""
+    missing = -vectors.shape[1] % _FOUR
+    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors)
+
+
+def _largest(products: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+    """Return the columns of the ``count`` largest of each row, largest first, ties by column.
+
+    The best of each of many groups of columns are few numbers; the ``count``-th of them is a floor that hardly more than
+    ``count`` columns reach. Finding those is several times faster than a partition of all columns.
+    """
+    rows, columns = products.shape
+    groups = columns // _GROUPED
+    if groups < count:
+        return np.argsort(-products, axis=1, kind="stable")[:, :count]
+    best = products[:, : groups * _GROUPED].reshape(rows, _GROUPED, groups).max(axis=1)
+    floor = np.partition(best, groups - count, axis=1)[:, groups - count]
+    row, column = np.divmod(np.flatnonzero(products >= floor[:, None]), columns)
+    order = np.lexsort((column, -products[row, column], row))
+    starts = np.searchsorted(row, np.arange(rows))
+    chosen: npt.NDArray[np.int64] = column[order][starts[:, None] + np.arange(count)]
+    return chosen
