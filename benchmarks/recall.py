@@ -2,10 +2,10 @@
 
     python benchmarks/recall.py --database DB --proteins metagenome_938293 paeruginosa [--set index.nprobe=8 ...]
 
-Counts pairs of profiles whose whole family was kept out of training (``--all`` counts every profile). A score decides
-alone: the threshold is the one that lets the given share of all (protein, profile) pairs of the database pass. HMMER
-meets them with its ungapped filter (SSV/MSV, P <= 0.02) first; the second column is what is left after it, measured on
-every `SAMPLED`-th profile. A pair of the truth has passed that filter in hmmsearch, so recall is the same on both sides.
+Counts pairs of profiles whose whole family was kept out of training (``--all`` counts every profile). Two tables: the aggregator's
+score decides alone; and as in `annotate`, where the candidates of the aggregator need a segment on the diagonals that it proposes, and
+the score of the best alignment there decides. The threshold is each time the one that lets the given share of all (protein, profile)
+pairs of the database pass to HMMER. The last row of the second table is what `annotate` does by default.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
 from photophore.types import SequenceBatch
-from photophore_hmmer.store import ProfileStore
+from photophore_hmmer.diagonals import NOWHERE, UNITS, Places, best_alignments, best_segments
+from photophore_hmmer.search import Digits
+from photophore_hmmer.store import Preparer, ProfileStore
 
-SHARES = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
-SAMPLED = 25
+SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 BINS = ((-1.0, 1e-10), (1e-10, 1e-5), (1e-5, 1e-3), (-1.0, 1e-3))
 
 
@@ -45,8 +46,6 @@ def main() -> None:
     args = options()
     links: dict[str, LinkChoice] = {}
     settings: dict[str, dict[str, str]] = {"aggregator": {}}
-    if args.aggregator == "diagonal":
-        settings["aggregator"]["pairs"] = "0.1"
     for entry in args.settings:
         place, _, value = entry.partition("=")
         kind, _, name = place.partition(".")
@@ -70,77 +69,86 @@ def main() -> None:
         threads=args.threads,
         cache=args.cache,
     )
-    scored = scored_pairs(chain, proteins, args.batch)
-    report(args, proteins, chain, np.array(chosen), truth, scored, store)
+    scored = scored_pairs(chain, store, plan.links["annotator"].config, proteins, args.batch)
+    report(args, plan.links["annotator"].config, proteins, chain, np.array(chosen), truth, scored)
 
 
-def scored_pairs(chain, proteins: SequenceBatch, batch: int):  # noqa: ANN001, ANN201 - numpy arrays and seconds
-    """Return pair keys (protein * targets + target), their scores, and seconds by stage."""
-    keys, scores, clock = [], [], chain.search.clock
+def scored_pairs(chain, store, config, proteins: SequenceBatch, batch: int):  # noqa: ANN001, ANN201 - numpy arrays and seconds
+    """Return pair keys (protein * targets + target), scores by the aggregator and on the diagonals, and seconds by stage."""
+    keys, scores, aligned, clock = [], [], [], chain.search.clock
+    preparer = Preparer()
     started = time.perf_counter()
     for start in range(0, len(proteins), batch):
         part = proteins.select(range(start, min(start + batch, len(proteins))))
         neighbours = chain.search.neighbours(part)
         with clock("aggregate"):
             candidates = chain.aggregator.aggregate(neighbours, chain.targets)
-        protein = np.repeat(np.arange(len(part)), np.diff(candidates.offsets)) + start
-        keys.append(protein * len(chain.targets) + candidates.targets)
+        protein = np.repeat(np.arange(len(part)), np.diff(candidates.offsets))
+        keys.append((protein + start) * len(chain.targets) + candidates.targets)
         scores.append(candidates.scores)
+        with clock("diagonals"):
+            aligned.append(on_diagonals(store, preparer, config, part, protein, candidates))
     seconds = {**clock.seconds, "all": time.perf_counter() - started}
-    return np.concatenate(keys), np.concatenate(scores), seconds
+    return np.concatenate(keys), np.concatenate(scores), np.concatenate(aligned), seconds
 
 
-def report(args, proteins, chain, chosen, truth, scored, store) -> None:  # noqa: ANN001
-    pair, score, seconds = scored
+def on_diagonals(store, preparer, config, part: SequenceBatch, protein, candidates) -> np.ndarray:  # noqa: ANN001
+    """Return the bits, beyond log2 of the shorter length, of the best alignment of each candidate; -inf without a good segment."""
+    result = np.full(len(candidates.targets), -np.inf)
+    offsets = [column for name, column in candidates.evidence.items() if name.startswith("offset")]
+    if not offsets:
+        return result
+    begins, digits, order = np.stack(offsets, axis=1), Digits(part), np.argsort(candidates.targets, kind="stable")
+    lengths = np.diff(digits.offsets)
+    for group in np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1):
+        if not len(group):
+            continue
+        target = int(candidates.targets[group[0]])
+        which, place = np.nonzero(begins[group] != NOWHERE)
+        rows = protein[group][which]
+        places = Places(digits.residues, digits.offsets, rows, begins[group][which, place].astype(np.int32))
+        beyond = np.log2(np.minimum(lengths[rows], store.table.lengths[target]))
+        letters = store.letter_scores(target, preparer)
+        worth = best_segments(letters, places) / UNITS - beyond >= config.segment
+        bits = best_alignments(letters, places[worth]) / UNITS - beyond[worth]
+        np.maximum.at(result, group[which[worth]], bits)
+    return result
+
+
+def report(args, config, proteins, chain, chosen, truth, scored) -> None:  # noqa: ANN001
+    pair, score, aligned, seconds = scored
     pairs = len(proteins) * len(chain.targets)
     order = np.argsort(pair)
     wanted = truth.protein * len(chain.targets) + chosen[truth.profile]
     place = np.minimum(np.searchsorted(pair[order], wanted), len(pair) - 1)
-    found = np.where(pair[order][place] == wanted, score[order][place], -np.inf)
-    ranked = np.sort(score)[::-1]
+    there = pair[order][place] == wanted
+    inside = [(truth.evalue > low) & (truth.evalue <= high) for low, high in BINS]
     print(f"# {args.database} {args.aggregator} {' '.join(args.settings)}")
     print(f"# {machine()}; {len(proteins):,} proteins, {proteins.residues:,} residues, {len(chain.targets):,} profiles, "
           f"{int(chain.targets.offsets[-1]):,} positions; {len(chosen):,} profiles counted")  # fmt: skip
     print("# seconds: " + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items()))
-    print(
-        "| share of pairs | after the ungapped filter | "
-        + " | ".join(f"{low:g} < E <= {high:g}" if low > 0 else f"E <= {high:g}" for low, high in BINS)
-        + " |"
-    )
-    print("|---" * (len(BINS) + 2) + "|")
-    inside = [(truth.evalue > low) & (truth.evalue <= high) for low, high in BINS]
-    print("| pairs in truth | | " + " | ".join(str(int(m.sum())) for m in inside) + " |")
-    for share in SHARES:
-        count = int(share * pairs)
-        threshold = ranked[count] if count < len(ranked) else -np.inf
-        passed = f"{100 * min(count, len(ranked)) / pairs:.2f} %"
+
+    def row(shown: str, values: np.ndarray, threshold: float) -> None:
+        found = np.where(there, values[order][place], -np.inf)
         hit = (found > -np.inf) & (found >= threshold)
+        share = np.count_nonzero((values > -np.inf) & (values >= threshold)) / pairs
         cells = [f"{100 * hit[m].mean():.1f} %" if m.any() else "-" for m in inside]
-        left = ungapped_share(store, proteins, len(chain.targets), pair[score >= threshold])
-        print(f"| {passed} | {100 * left:.2f} % | " + " | ".join(cells) + " |")
+        print(f"| {shown} | {100 * share:.2f} % | " + " | ".join(cells) + " |")
 
-
-def ungapped_share(store: ProfileStore, proteins: SequenceBatch, targets: int, pair: np.ndarray) -> float:
-    """Return the share of all pairs that is left of ``pair`` after HMMER's ungapped filter, by every `SAMPLED`-th profile."""
-    from pyhmmer.easel import DigitalSequenceBlock, TextSequence
-    from pyhmmer.plan7 import Pipeline
-
-    left = 0
-    sampled = range(0, targets, SAMPLED)
-    protein, target = np.divmod(pair, targets)
-    order = np.argsort(target, kind="stable")
-    for number in sampled:
-        low, high = np.searchsorted(target[order], (number, number + 1))
-        rows = protein[order[low:high]]
-        profile = store.read(number)
-        block = DigitalSequenceBlock(
-            profile.alphabet,
-            [TextSequence(sequence=proteins.sequences[row]).digitize(profile.alphabet) for row in rows],
-        )
-        # P-values of 0 close the later filters, so that nothing but the ungapped one is computed.
-        hits = Pipeline(profile.alphabet, bias_filter=False, F2=0.0, F3=0.0).search_hmm(profile, block)
-        left += hits.__getstate__()["pipeline"]["n_past_msv"]
-    return left / (len(sampled) * len(proteins))
+    names = tuple(f"{low:g} < E <= {high:g}" if low > 0 else f"E <= {high:g}" for low, high in BINS)
+    for title, values in (("the aggregator's score alone", score), ("alignments on its diagonals", aligned)):
+        ranked = np.sort(values[values > -np.inf])[::-1]
+        if not len(ranked):
+            continue
+        print(f"\n| {title} | share of pairs | " + " | ".join(names) + " |\n|---" + "|---" * (len(BINS) + 1) + "|")
+        print("| pairs in truth | | " + " | ".join(str(int(m.sum())) for m in inside) + " |")
+        for share in SHARES:
+            count = int(share * pairs)
+            if count < len(ranked):
+                row(f"at {100 * share:g} %", values, float(ranked[count]))
+        row("all that have one", values, -np.inf)
+        if values is aligned:
+            row(f"at least {config.alignment:g} bits (default)", values, config.alignment)
 
 
 if __name__ == "__main__":

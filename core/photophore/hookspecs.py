@@ -137,9 +137,7 @@ class Index(Protocol):
 class Aggregator(Protocol):
     """Neighbours of one protein in, scored candidates of that protein out. Proteins never see each other."""
 
-    def calibrate(
-        self, background: Callable[[], Iterable[Neighbours]], targets: TargetTable
-    ) -> Mapping[str, Any]:
+    def calibrate(self, background: Callable[[], Iterable[Neighbours]], targets: TargetTable) -> Mapping[str, Any]:
         """Measure per-target statistics on neighbours of background proteins when a database is built; may return {}.
 
         Keys are names of statistics, values float32 arrays of shape ``(targets,)``; they come back in `TargetTable.statistics`.
@@ -259,6 +257,9 @@ class EncoderSpec(Spec):
         ``train(config_file, overrides)`` is ``photophore train NAME --config FILE --set KEY=VALUE``; None where there is no training.
     compare
         ``compare(config, runtime)`` opens the same weights for ``photophore compare``, where residues of two proteins can be compared; else None.
+    own_copies
+        ``own_copies(config)`` says whether each of several processes may open these weights for itself; None where they always may. Weights
+        that fill much of the memory are opened once, and compute with all threads.
     """
 
     kind: ClassVar[str] = "encoder"
@@ -267,6 +268,7 @@ class EncoderSpec(Spec):
     per_residue: bool = True
     train: Callable[[Path, Mapping[str, str]], None] | None = None
     compare: Callable[[Any, Runtime], Comparer] | None = None
+    own_copies: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

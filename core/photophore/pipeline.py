@@ -15,7 +15,7 @@ from photophore.database import Database, find
 from photophore.devices import resolve_device
 from photophore.errors import DatabaseError, OutputError, PhotophoreError, Problems, UsageError
 from photophore.fasta import FastaReader
-from photophore.hookspecs import AnnotatorSpec, Runtime
+from photophore.hookspecs import AnnotatorSpec, EncoderSpec, Runtime
 from photophore.inputs import check_inputs, source_names, total_bytes
 from photophore.links import Link, choose_links, json_ready, method_name
 from photophore.progress import NoProgress, Progress
@@ -145,8 +145,11 @@ def _annotated(
 
 def _by_processes(plan: Plan) -> bool:
     """Return whether processes share the batches of a run."""
-    spec: AnnotatorSpec = plan.links["annotator"].spec
-    return spec.holds_lock and plan.runtime.device == "cpu" and plan.runtime.threads > 1
+    annotator: AnnotatorSpec = plan.links["annotator"].spec
+    encoder: EncoderSpec = plan.links["encoder"].spec
+    if encoder.own_copies is not None and not encoder.own_copies(plan.links["encoder"].config):
+        return False
+    return annotator.holds_lock and plan.runtime.device == "cpu" and plan.runtime.threads > 1
 
 
 def _output_problems(config: RunConfig) -> list[PhotophoreError]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from photophore.errors import ModelError
 from photophore_near.residues import distributions
 from photophore_near.trained import product_by_block
 from photophore_siamese.aligning import CHANCE_RESIDUES, Gaps
@@ -61,7 +62,9 @@ class Heads:
 
     def finished(self, rows: FloatArray, residues: npt.NDArray[np.uint8]) -> FloatArray:
         """Add to each row half the logarithm of how alike its residue is to residues from everywhere, and the residue (a token)."""
-        alike = (np.float32(self._scale) * rows[:, : self._match]) @ self._tensors["common.rows"].T  # (n, k), at most the scale
+        alike = (np.float32(self._scale) * rows[:, : self._match]) @ self._tensors[
+            "common.rows"
+        ].T  # (n, k), at most the scale
         common = np.log(np.exp(alike, out=alike).mean(axis=1, keepdims=True))
         return np.concatenate([rows, 0.5 * common, residues[:, None]], axis=1).astype(np.float32)
 
@@ -144,8 +147,9 @@ class Heads:
 
     def tm_scores(self, features: FloatArray) -> FloatArray:
         """Return the TM-scores of rows of `tm_features`: the mean of what networks and trees say, which err in other places."""
+        of_network = _squashed(self._head("tm", features))
         of_trees = np.clip(tree_sums(self._tensors["tm.trees"], features), 0, 1)
-        return np.asarray((_squashed(self._head("tm", features)) + of_trees) / 2, dtype=np.float32)
+        return np.asarray((of_network + of_trees) / 2, dtype=np.float32)
 
     def _cost(self, steps: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """Return what the gaps before aligned residues cost, by what is left out of both proteins there, ``(aligned, 2)``."""
@@ -183,6 +187,11 @@ class Heads:
     def _head(self, name: str, features: FloatArray) -> FloatArray:
         """Return the logits of a head for ``features (n, features)``, ``shape=(n,)``."""
         t = self._tensors
+        if len(t[f"{name}.middle"]) != features.shape[1]:
+            raise ModelError(
+                f"these weights of the encoder siamese tell the {name} from {len(t[f'{name}.middle'])} features of an alignment, and this "
+                f"version computes {features.shape[1]}: they are of another version; fit the heads again with photophore train siamese"
+            )
         x = (features - t[f"{name}.middle"]) / t[f"{name}.spread"]
         x = np.tanh(product_by_block(x, t[f"{name}.0.weight"]) + t[f"{name}.0.bias"])
         return product_by_block(x, t[f"{name}.1.weight"])[:, 0] + t[f"{name}.1.bias"]

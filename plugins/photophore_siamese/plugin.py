@@ -59,6 +59,11 @@ def create_residues(config: ModelConfig, runtime: Runtime) -> Encoder:
     return encoder.create_residues(config, runtime)
 
 
+def without_prott5(config: ModelConfig) -> bool:
+    """Say whether these are weights of ours: GLASS-PRIMES' own come with ProtT5 under them, 4.8 GB in memory."""
+    return not config.prott5
+
+
 def create_comparer(config: SiameseConfig, runtime: Runtime) -> Comparer:
     """Open the weights that ``config`` names, to compare proteins two by two."""
     from photophore_siamese import encoder
@@ -115,6 +120,7 @@ def photophore_encoders() -> list[EncoderSpec]:
             models=("siamese-small",),
             train=train_siamese,
             compare=create_comparer,
+            own_copies=without_prott5,
         ),
         EncoderSpec(
             name="siamese-residues",
@@ -124,6 +130,7 @@ def photophore_encoders() -> list[EncoderSpec]:
             per_residue=True,
             requires=(Requirement(module="onnxruntime", install="pip install 'onnxruntime>=1.20'"),),
             models=("siamese-small",),
+            own_copies=without_prott5,
         ),
     ]
 

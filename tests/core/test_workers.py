@@ -90,6 +90,17 @@ def test_one_batch_needs_no_process(toys, registry):
     assert "processes" not in json.loads((toys / "out" / "run.json").read_text())["resources"]
 
 
+def test_an_encoder_may_refuse_copies(site, tmp_path):
+    code = Path(toy_chain.__file__).read_text().replace('name="words",', 'name="words", holds_lock=True,', 1)
+    assert 'name="letters",' in code
+    code = code.replace('name="letters",', 'name="letters", own_copies=lambda config: config.weights != "a",', 1)
+    site.install("toys", code, version="3.1", module="toys_plugin")
+    registry = load_registry()
+    build_toys(tmp_path / "toys", registry, TARGETS)
+    run_toys(tmp_path, registry, fasta(WORDS), batch_records=1, threads=2)
+    assert "processes" not in json.loads((tmp_path / "out" / "run.json").read_text())["resources"]
+
+
 def test_an_error_in_a_process_is_raised_with_its_place(toys, registry):
     with pytest.raises(ZeroDivisionError, match="the encoder fell over") as caught:
         run_toys(toys, registry, fasta(WORDS), set_={"encoder": {"fault": "crash"}}, batch_records=1, threads=2)
@@ -121,9 +132,10 @@ def processes_of(folder):
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if str(folder).encode() in (entry / "environ").read_bytes() and b"worker_process" in (
-                entry / "cmdline"
-            ).read_bytes():
+            if (
+                str(folder).encode() in (entry / "environ").read_bytes()
+                and b"worker_process" in (entry / "cmdline").read_bytes()
+            ):
                 found.append(int(entry.name))
         except OSError:
             continue

@@ -228,6 +228,13 @@ def test_pairs_judged_together_are_judged_as_alone(model, proteins):
             assert judged.lddt.tolist() == together.lddt.tolist()
 
 
+def test_heads_of_another_version_are_refused(model, proteins, monkeypatch):
+    tensors = {**model._tensors, "tm.middle": model._tensors["tm.middle"][1:]}
+    monkeypatch.setattr(model._heads, "_tensors", tensors)
+    with pytest.raises(ModelError, match="tell the tm from .* features of an alignment, and this version computes"):
+        model._heads.tm_scores(np.zeros((2, len(tensors["tm.middle"]) + 1), dtype=np.float32))
+
+
 def test_nothing_to_represent(model):
     assert list(model.represent([])) == []
     assert residues_of(model, []) == []
