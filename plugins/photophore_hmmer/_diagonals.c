@@ -24,8 +24,13 @@
 #define ENOUGH 16384
 #define ROUND 64
 
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
+/* One build for each kind of x86 processor where the linker can choose between them. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#endif
 #else
 #define FOR_EACH_PROCESSOR
 #endif

@@ -144,7 +144,7 @@ def best_bins(packed: Keys, most: int) -> tuple[Keys, Keys, Keys]:
         *(address(packed, np.int64), c_int64(len(packed)), ctypes.byref(packing), c_int64(most)),
         *(address(array, np.int64) for array in (scratch, pairs, sums, bins)),
     )
-    return pairs[:count].copy(), sums[:count].copy(), bins[:count].copy()
+    return pairs[:count], sums[:count], bins[:count]
 
 
 def pack_in_numpy(found: Found, binning: Binning) -> Keys:

@@ -121,17 +121,7 @@ class Diagonal:
 
         Evidence `offset_names`: the residue on which they would begin by the best bin, and by the next best ones.
         """
-        threshold = self._threshold(targets)
-
-        def kept(scored: _Scored) -> _Scored:
-            scores = scored.scores.astype(np.float64)
-            if "mean" in targets.statistics:
-                target = scored.keys % len(targets)
-                scores = (scores - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
-            worth = scores >= threshold
-            return _Scored(scored.keys[worth], scores[worth].astype(np.float32), scored.offsets[worth])
-
-        scored = self._score(neighbours, targets, kept)
+        scored = self._score(neighbours, targets, self._threshold(targets))
         evidence = dict(zip(offset_names(self.config.bins), scored.offsets.T, strict=True))
         return rank(scored.keys, scored.scores, neighbours.ids, targets, self.config.max_candidates, evidence)
 
@@ -143,17 +133,15 @@ class Diagonal:
         known = [float(targets.statistics[_pass_name(share)][0]) for share in shares]
         return float(np.interp(math.log(self.config.pairs), np.log(shares), known))
 
-    def _score(
-        self, neighbours: Neighbours, targets: TargetTable, kept: Callable[[_Scored], _Scored] = lambda scored: scored
-    ) -> _Scored:
-        """Score every pair that has a neighbour above the gate; return what is ``kept`` of them."""
+    def _score(self, neighbours: Neighbours, targets: TargetTable, threshold: float | None = None) -> _Scored:
+        """Score every pair that has a neighbour above the gate; with a ``threshold``, normalise, and return what reaches it."""
         if len(targets) >= 1 << TARGET_BITS:
             raise DataError(f"aggregator diagonal: {len(targets)} targets; it holds at most {(1 << TARGET_BITS) - 1}")
         target_of_row = np.repeat(np.arange(len(targets), dtype=np.int32), np.diff(targets.offsets))
         with ThreadPoolExecutor(self.threads) as pool:
             parts = list(
                 pool.map(
-                    lambda piece: kept(self._score_proteins(neighbours, targets, target_of_row, piece)),
+                    lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece, threshold),
                     _pieces(neighbours),
                 )
             )
@@ -166,7 +154,12 @@ class Diagonal:
         )
 
     def _score_proteins(
-        self, neighbours: Neighbours, targets: TargetTable, target_of_row: npt.NDArray[np.int32], proteins: slice
+        self,
+        neighbours: Neighbours,
+        targets: TargetTable,
+        target_of_row: npt.NDArray[np.int32],
+        proteins: slice,
+        threshold: float | None,
     ) -> _Scored:
         """Score consecutive proteins, whose searched vectors are ``first:last``."""
         first, last = neighbours.offsets[proteins.start], neighbours.offsets[proteins.stop]
@@ -194,11 +187,17 @@ class Diagonal:
         )
         packed.sort()
         pair, best, bins = best_bins(packed, self.config.bins)
-        return _Scored(
-            ((pair >> TARGET_BITS) + proteins.start) * len(targets) + (pair & ((1 << TARGET_BITS) - 1)),
-            (best / WEIGHT_MAX).astype(np.float32),
-            np.where(bins >= 0, longest - (bins + 1) * half, NO_OFFSET).astype(np.int32),
-        )
+        target = pair & ((1 << TARGET_BITS) - 1)
+        keys = ((pair >> TARGET_BITS) + proteins.start) * len(targets) + target
+        scores = (best / WEIGHT_MAX).astype(np.float32)
+        if threshold is not None:
+            normalised = scores.astype(np.float64)
+            if "mean" in targets.statistics:
+                normalised = (normalised - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
+            worth = normalised >= threshold
+            keys, scores, bins = keys[worth], normalised[worth].astype(np.float32), bins[worth]
+        offsets = np.where(bins >= 0, longest - (bins + 1) * half, NO_OFFSET)
+        return _Scored(keys, scores, offsets.astype(np.int32))
 
 
 def offset_names(bins: int) -> tuple[str, ...]:
