@@ -14,6 +14,14 @@
 #define HAS_VNNI 0
 #endif
 
+#if HAS_VNNI && defined(__linux__) && (defined(__clang__) || __GNUC__ >= 12)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define HAS_AMX 1
+#else
+#define HAS_AMX 0
+#endif
+
 /* One build for each kind of x86 processor where the linker can choose between them. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #if __GNUC__ >= 12
@@ -26,7 +34,10 @@
 #endif
 
 #define ROWS 32   /* rows of a list that are looked at together: a block */
-#define QUERIES 4 /* searched vectors that share what was read of a block */
+#define QUERIES 16 /* searched vectors that share what was read of a block, at most */
+#define FEW 4      /* as many as there are registers for */
+
+#define TOGETHER 512 /* length of a vector up to which those of a group are copied */
 
 typedef int32_t products[QUERIES][ROWS];
 typedef int8_t bytes __attribute__((vector_size(ROWS)));
@@ -39,6 +50,7 @@ typedef struct {
     int32_t extra[QUERIES]; /* by how much a product is too large, because `pack` raised the rows */
     int32_t floor[QUERIES];
     int count;
+    int8_t together[QUERIES * TOGETHER]; /* the vectors, one after the other, where they are short enough */
 } group;
 
 typedef struct {
@@ -47,6 +59,7 @@ typedef struct {
     /* Sets a bit of `reached` for each row of a block whose product reaches the floor; `out` is written where some does. */
     void (*multiply)(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]);
     int32_t raised; /* by how much `pack` raises every value */
+    int queries;    /* in a group */
 } processor;
 
 /* ---- any processor: a block is dim x ROWS bytes */
@@ -60,17 +73,17 @@ static void pack_any(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *pa
 
 FOR_EACH_PROCESSOR
 static void multiply_any(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
-    longs sums[QUERIES] = {{0}};
+    longs sums[FEW] = {{0}};
     for (int64_t d = 0; d < dim; d += 2) {
         bytes even, odd;
         memcpy(&even, block + d * ROWS, ROWS);
         memcpy(&odd, block + (d + 1) * ROWS, ROWS);
         const words one = __builtin_convertvector(even, words), other = __builtin_convertvector(odd, words);
-        for (int q = 0; q < QUERIES; q++) /* 2 * 127 * 127 fits 16 bits */
+        for (int q = 0; q < FEW; q++) /* 2 * 127 * 127 fits 16 bits */
             sums[q] += __builtin_convertvector(one * (int16_t)g->vectors[q][d] + other * (int16_t)g->vectors[q][d + 1], longs);
     }
-    memcpy(out, sums, sizeof(products));
-    for (int q = 0; q < QUERIES; q++) {
+    memcpy(out, sums, sizeof sums);
+    for (int q = 0; q < FEW; q++) {
         reached[q] = 0;
         for (int row = 0; row < ROWS; row++)
             reached[q] |= (uint32_t)(out[q][row] >= g->floor[q]) << row;
@@ -94,12 +107,12 @@ static void pack_vnni(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *p
 
 __attribute__((target("avx512f,avx512bw,avx512vnni")))
 static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
-    __m512i low[QUERIES], high[QUERIES];
-    for (int q = 0; q < QUERIES; q++)
+    __m512i low[FEW], high[FEW];
+    for (int q = 0; q < FEW; q++)
         low[q] = high[q] = _mm512_set1_epi32(-g->extra[q]);
     for (int64_t d = 0; d < dim; d += 4) {
         const __m512i one = _mm512_loadu_si512(block + d * ROWS), other = _mm512_loadu_si512(block + d * ROWS + 64);
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < FEW; q++) {
             int32_t four;
             memcpy(&four, g->vectors[q] + d, 4);
             const __m512i same = _mm512_set1_epi32(four);
@@ -107,7 +120,7 @@ static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, pro
             high[q] = _mm512_dpbusd_epi32(high[q], other, same);
         }
     }
-    for (int q = 0; q < QUERIES; q++) {
+    for (int q = 0; q < FEW; q++) {
         const __m512i floor = _mm512_set1_epi32(g->floor[q]);
         reached[q] = _mm512_cmpge_epi32_mask(low[q], floor) | (uint32_t)_mm512_cmpge_epi32_mask(high[q], floor) << 16;
         if (reached[q]) {
@@ -118,13 +131,98 @@ static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, pro
 }
 #endif
 
-static processor this_processor(int plain) {
-#if HAS_VNNI
-    if (!plain && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
-        return (processor){pack_vnni, multiply_vnni, 128};
+/* ---- AMX: the same block, not raised; 16 queries at once, for vectors of whole 64 values */
+
+#if HAS_AMX
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes_of_row[16];
+    uint8_t rows[16];
+} __attribute__((aligned(64))) tile_shapes;
+
+/* Asks the system once for the tiles' registers. */
+static int may_use_tiles(void) {
+    static int answer = -1;
+    if (answer < 0)
+        answer = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* the tiles' data */) == 0;
+    return answer;
+}
+
+static void pack_amx(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *packed) {
+    for (int64_t first = 0; first < rows; first += ROWS)
+        for (int64_t d = 0; d < dim; d += 4)
+            for (int64_t row = 0; row < ROWS; row++, packed += 4) {
+                if (first + row < rows)
+                    memcpy(packed, codes + (first + row) * dim + d, 4);
+                else
+                    memset(packed, 0, 4);
+            }
+}
+
+__attribute__((target("avx512f,avx512bw,amx-tile,amx-int8")))
+static void multiply_amx(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int64_t d = 0; d < dim; d += 64) {
+        _tile_loadd(2, g->together + d, dim);
+        _tile_loadd(3, block + d * ROWS, 4 * ROWS);
+        _tile_loadd(4, block + d * ROWS + 64, 4 * ROWS);
+        _tile_dpbssd(0, 2, 3);
+        _tile_dpbssd(1, 2, 4);
+    }
+    _tile_stored(0, out[0], sizeof out[0]);
+    _tile_stored(1, out[0] + 16, sizeof out[0]);
+    for (int q = 0; q < QUERIES; q++) {
+        const __m512i floor = _mm512_set1_epi32(g->floor[q]);
+        reached[q] = _mm512_cmpge_epi32_mask(_mm512_loadu_si512(out[q]), floor) |
+                     (uint32_t)_mm512_cmpge_epi32_mask(_mm512_loadu_si512(out[q] + 16), floor) << 16;
+    }
+}
+
+__attribute__((target("amx-tile")))
+static void begin_tiles(void) {
+    /* Static: of one on the stack, compilers may leave out what the instruction is not declared to read. */
+    static const tile_shapes shapes = {.palette = 1, .bytes_of_row = {64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16}};
+    _tile_loadconfig(&shapes);
+}
+
+__attribute__((target("amx-tile")))
+static void end_tiles(void) { _tile_release(); }
 #endif
-    (void)plain;
-    return (processor){pack_any, multiply_any, 0};
+
+/* Which instructions a call may use: all that this processor has, none that not every one has, or none of AMX. */
+enum { ALL = 0, PLAIN = 1, NO_TILES = 2 };
+
+/* What is to be done before and after a call. */
+static void begin(const processor *cpu) {
+#if HAS_AMX
+    if (cpu->multiply == multiply_amx)
+        begin_tiles();
+#endif
+    (void)cpu;
+}
+
+static void end(const processor *cpu) {
+#if HAS_AMX
+    if (cpu->multiply == multiply_amx)
+        end_tiles();
+#endif
+    (void)cpu;
+}
+
+static processor this_processor(int64_t dim, int64_t instructions) {
+#if HAS_AMX
+    if (instructions == ALL && dim % 64 == 0 && dim <= TOGETHER && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("amx-int8") && may_use_tiles())
+        return (processor){pack_amx, multiply_amx, 0, QUERIES};
+#endif
+#if HAS_VNNI
+    if (instructions != PLAIN && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
+        return (processor){pack_vnni, multiply_vnni, 128, FEW};
+#endif
+    (void)dim;
+    (void)instructions;
+    return (processor){pack_any, multiply_any, 0, FEW};
 }
 
 /* ---- the best of many: a heap of keys, the worst on top; of equal scores the earlier row is the better */
@@ -146,26 +244,28 @@ static void sink(int64_t *heap, int64_t size, int64_t place) {
 
 /* ---- groups */
 
-static group group_of(const int8_t *queries, int64_t dim, const int64_t *numbers, int64_t count, int32_t raised) {
-    group g = {.count = count < QUERIES ? (int)count : QUERIES};
-    for (int q = 0; q < QUERIES; q++) {
-        g.vectors[q] = queries + numbers[q < g.count ? q : 0] * dim;
-        g.extra[q] = 0;
-        for (int64_t d = 0; d < dim; d++)
-            g.extra[q] += raised * g.vectors[q][d];
-        g.floor[q] = q < g.count ? INT32_MIN : INT32_MAX;
+static void fill_group(group *g, const processor *cpu, const int8_t *queries, int64_t dim, const int64_t *numbers, int64_t count) {
+    g->count = count < cpu->queries ? (int)count : cpu->queries;
+    for (int q = 0; q < cpu->queries; q++) {
+        g->vectors[q] = queries + numbers[q < g->count ? q : 0] * dim;
+        g->extra[q] = 0;
+        g->floor[q] = q < g->count ? INT32_MIN : INT32_MAX;
+        if (cpu->raised)
+            for (int64_t d = 0; d < dim; d++)
+                g->extra[q] += cpu->raised * g->vectors[q][d];
+        if (cpu->queries == QUERIES)
+            memcpy(g->together + q * dim, g->vectors[q], (size_t)dim);
     }
-    return g;
 }
 
 /* Puts the `count` best of at least so many rows into `heaps`, one of `count` keys for each query of the group. */
-static void keep_best(const processor *cpu, const uint8_t *packed, int64_t rows, int64_t dim, group g, int64_t count, int64_t *heaps) {
+static void keep_best(const processor *cpu, const uint8_t *packed, int64_t rows, int64_t dim, group *g, int64_t count, int64_t *heaps) {
     products out;
     uint32_t reached[QUERIES];
     for (int64_t first = 0; first < rows; first += ROWS) {
         const uint32_t there = rows - first < ROWS ? (1u << (rows - first)) - 1 : UINT32_MAX;
-        cpu->multiply(packed + first * dim, dim, &g, out, reached);
-        for (int q = 0; q < g.count; q++) {
+        cpu->multiply(packed + first * dim, dim, g, out, reached);
+        for (int q = 0; q < g->count; q++) {
             int64_t *heap = heaps + q * count;
             for (reached[q] &= there; reached[q]; reached[q] &= reached[q] - 1) {
                 const int64_t row = first + __builtin_ctz(reached[q]), key = key_of(out[q][row - first], row);
@@ -180,7 +280,7 @@ static void keep_best(const processor *cpu, const uint8_t *packed, int64_t rows,
                 }
             }
             if (first + ROWS >= count)
-                g.floor[q] = score_of(heap[0]);
+                g->floor[q] = score_of(heap[0]);
         }
     }
 }
@@ -190,19 +290,21 @@ static int64_t whole_blocks(int64_t rows) { return (rows + ROWS - 1) / ROWS * RO
 /* ---- called from Python */
 
 /* Writes the `count` best rows of each of `n` queries into `best`, best first. Returns 0, or -1 without memory. */
-int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *queries, int64_t n, int64_t count, int64_t *best, int64_t plain) {
-    const processor cpu = this_processor((int)plain);
+int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *queries, int64_t n, int64_t count, int64_t *best, int64_t instructions) {
+    const processor cpu = this_processor(dim, instructions);
+    group g;
     uint8_t *packed = malloc((size_t)(whole_blocks(rows) * dim));
     int64_t *heaps = malloc((size_t)(QUERIES * count) * sizeof *heaps);
     const int failed = !packed || !heaps;
     if (!failed)
         cpu.pack(codes, rows, dim, packed);
-    for (int64_t first = 0; !failed && first < n; first += QUERIES) {
+    begin(&cpu);
+    for (int64_t first = 0; !failed && first < n; first += cpu.queries) {
         int64_t numbers[QUERIES];
         for (int q = 0; q < QUERIES; q++)
             numbers[q] = first + q;
-        const group g = group_of(queries, dim, numbers, n - first, cpu.raised);
-        keep_best(&cpu, packed, rows, dim, g, count, heaps);
+        fill_group(&g, &cpu, queries, dim, numbers, n - first);
+        keep_best(&cpu, packed, rows, dim, &g, count, heaps);
         for (int q = 0; q < g.count; q++) {
             int64_t *heap = heaps + q * count;
             for (int64_t left = count; left-- > 0;) {
@@ -212,6 +314,7 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
             }
         }
     }
+    end(&cpu);
     free(packed);
     free(heaps);
     return failed ? -1 : 0;
@@ -240,8 +343,9 @@ void unpack(const int64_t *packed, int64_t length, int64_t n, int64_t k, const u
  */
 int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, int64_t dim, const int8_t *queries,
              const int64_t *asking_offsets, const int64_t *asking, int64_t wanted, int32_t *floor, int64_t score_bits,
-             int64_t row_bits, int64_t *place, int64_t *found, int64_t room, int64_t plain) {
-    const processor cpu = this_processor((int)plain);
+             int64_t row_bits, int64_t *place, int64_t *found, int64_t room, int64_t instructions) {
+    const processor cpu = this_processor(dim, instructions);
+    group g;
     const int64_t middle = ((int64_t)1 << (score_bits - 1)) - 1;
     int64_t longest = 0, written = 0;
     for (int64_t list = 0; list < lists; list++)
@@ -252,20 +356,21 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     int full = !packed || !heaps;
     if (full)
         written = -1;
+    begin(&cpu);
     for (int64_t list = place[0]; !full && list < lists; list++) {
-        const int64_t begin = list_offsets[list], rows = list_offsets[list + 1] - begin;
+        const int64_t start = list_offsets[list], rows = list_offsets[list + 1] - start;
         const int64_t last = asking_offsets[list + 1];
         int64_t first = place[1] > asking_offsets[list] ? place[1] : asking_offsets[list];
         if (first < last && rows)
-            cpu.pack(codes + begin * dim, rows, dim, packed);
-        for (; rows && first < last; first += QUERIES) {
-            if (room - written < QUERIES * rows) {
+            cpu.pack(codes + start * dim, rows, dim, packed);
+        for (; rows && first < last; first += cpu.queries) {
+            if (room - written < cpu.queries * rows) {
                 full = 1;
                 break;
             }
-            group g = group_of(queries, dim, asking + first, last - first, cpu.raised);
+            fill_group(&g, &cpu, queries, dim, asking + first, last - first);
             if (wanted && rows >= wanted) {
-                keep_best(&cpu, packed, rows, dim, g, wanted, heaps);
+                keep_best(&cpu, packed, rows, dim, &g, wanted, heaps);
                 for (int q = 0; q < g.count; q++)
                     floor[asking[first + q]] = score_of(heaps[q * wanted]);
             }
@@ -281,7 +386,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
                     for (; reached[q]; reached[q] &= reached[q] - 1) {
                         const int row = __builtin_ctz(reached[q]);
                         const int64_t score = asking[first + q] << score_bits | (middle - out[q][row]);
-                        found[written++] = score << row_bits | (begin + block + row);
+                        found[written++] = score << row_bits | (start + block + row);
                     }
                 }
             }
@@ -293,6 +398,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     }
     if (!full)
         place[0] = lists;
+    end(&cpu);
     free(packed);
     free(heaps);
     return written;

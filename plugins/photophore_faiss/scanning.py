@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ctypes import c_float, c_int64
+from enum import IntEnum
 from itertools import pairwise
 
 import numpy as np
@@ -21,8 +22,8 @@ SCORE_MAX = (1 << SCORE_BITS) - 1
 NO_FLOOR = np.iinfo(np.int32).min
 #: Packed neighbours for which there is room at once, at least, and for each query.
 _ROOM, _EXPECTED = 1 << 21, 512
-#: The C functions take four values of a vector at a time, and four vectors.
-_FOUR = 4
+#: The C functions take four values of a vector at a time, and at most sixteen vectors.
+_FOUR, _SIXTEEN = 4, 16
 #: Products of vectors and rows that numpy looks at together: they fit the cache.
 _PRODUCTS = 1 << 19
 #: Columns of a group whose best numpy looks at first.
@@ -33,10 +34,20 @@ Codes = npt.NDArray[np.int8]
 Packed = npt.NDArray[np.int64]
 
 
-def nearest(queries: Codes, codes: Codes, count: int, *, plain: bool = False) -> npt.NDArray[np.int64]:
+class Instructions(IntEnum):
+    """Which instructions the functions in C may use; the results are the same."""
+
+    ALL = 0
+    PLAIN = 1  # what every processor has
+    NO_TILES = 2  # all but AMX
+
+
+def nearest(
+    queries: Codes, codes: Codes, count: int, *, instructions: Instructions = Instructions.ALL
+) -> npt.NDArray[np.int64]:
     """Return the ``count`` rows of ``codes`` with the largest products, ``shape=(queries, count)``, largest first, ties by row.
 
-    ``plain`` leaves out what only some processors have.
+    ``instructions`` can leave out what only some processors have.
     """
     functions = library(_MODULE)
     if functions is None:
@@ -46,7 +57,7 @@ def nearest(queries: Codes, codes: Codes, count: int, *, plain: bool = False) ->
     failed = functions.nearest(
         *(address(codes, np.int8), c_int64(len(codes)), c_int64(codes.shape[1])),
         *(address(queries, np.int8), c_int64(len(queries)), c_int64(count)),
-        *(address(best, np.int64), c_int64(plain)),
+        *(address(best, np.int64), c_int64(instructions)),
     )
     if failed:
         raise MemoryError
@@ -62,7 +73,7 @@ def scan(
     wanted: int,
     *,
     ahead: Sequence[Packed] = (),
-    plain: bool = False,
+    instructions: Instructions = Instructions.ALL,
 ) -> Iterator[Packed]:
     """Yield what the lists hold for the queries that look into them: every row whose product reaches the query's floor.
 
@@ -93,7 +104,7 @@ def scan(
         return
     queries, codes = _in_fours(queries), _in_fours(codes)
     functions.scan.restype = c_int64
-    room = max(_ROOM, len(queries) * _EXPECTED, _FOUR * int(np.diff(offsets).max()))
+    room = max(_ROOM, len(queries) * _EXPECTED, _SIXTEEN * int(np.diff(offsets).max()))
     place = np.zeros(2, dtype=np.int64)
     while place[0] < len(offsets) - 1:
         found = np.empty(len(before) + room, dtype=np.int64)
@@ -102,7 +113,7 @@ def scan(
             *(address(codes, np.int8), address(offsets, np.int64), c_int64(len(offsets) - 1), c_int64(codes.shape[1])),
             *(address(queries, np.int8), address(asking_offsets, np.int64), address(asking, np.int64), c_int64(wanted)),
             *(address(floor, np.int32), c_int64(SCORE_BITS), c_int64(ROW_BITS), address(place, np.int64)),
-            *(address(found[len(before) :], np.int64), c_int64(room), c_int64(plain)),
+            *(address(found[len(before) :], np.int64), c_int64(room), c_int64(instructions)),
         )
         if count < 0:
             raise MemoryError

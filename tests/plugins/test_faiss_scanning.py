@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from photophore_faiss import scanning
-from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, SCORE_BITS, SCORE_MAX, nearest, scan, unpack
+from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, SCORE_BITS, SCORE_MAX, Instructions, nearest, scan, unpack
 
 
-@pytest.fixture(params=["fast", "plain", "numpy"])
+@pytest.fixture(params=[*Instructions, "numpy"])
 def way(request, monkeypatch):
     """Options of the functions: with what this processor has, with what every one has, and in numpy."""
     if request.param == "numpy":
         monkeypatch.setattr(scanning, "library", lambda _: None)
     elif scanning.library("photophore_faiss._scan") is None:
         pytest.skip("the functions in C are not built: there was no compiler")
-    return {"plain": request.param == "plain"}
+    return {} if request.param == "numpy" else {"instructions": request.param}
 
 
 def codes(rng, rows, dim):
@@ -24,7 +24,8 @@ def codes(rng, rows, dim):
 
 
 @pytest.mark.parametrize(
-    ("rows", "dim", "queries", "count"), [(1, 4, 3, 1), (70, 6, 9, 5), (333, 64, 50, 16), (40, 130, 5, 40)]
+    ("rows", "dim", "queries", "count"),
+    [(1, 4, 3, 1), (70, 6, 9, 5), (333, 64, 50, 16), (40, 130, 5, 40), (70, 128, 21, 3)],
 )
 def test_nearest(way, rows, dim, queries, count):
     rng = np.random.default_rng(rows)
@@ -44,16 +45,17 @@ def unpacked(packed):
 
 @pytest.mark.parametrize("wanted", [0, 3, 1000])
 @pytest.mark.parametrize("room", [1, 1 << 21])
-def test_scan(way, monkeypatch, wanted, room):
+@pytest.mark.parametrize("dim", [20, 64])
+def test_scan(way, monkeypatch, wanted, room, dim):
     """Lists of no, one and many rows; a list that cannot offer what is wanted; stopping for want of room and going on."""
     monkeypatch.setattr(scanning, "_ROOM", room)
     monkeypatch.setattr(scanning, "_EXPECTED", 0)
     rng = np.random.default_rng(3)
     offsets = np.array([0, 0, 1, 40, 140, 173], dtype=np.int64)
-    own, asked = codes(rng, 173, 20), codes(rng, 30, 20)
+    own, asked = codes(rng, 173, dim), codes(rng, 30, dim)
     probed = np.array([rng.permutation(5)[:2] for _ in range(30)])
     products = asked.astype(np.int64) @ own.T.astype(np.int64)
-    floor = np.full(30, 20_000, dtype=np.int32) if not wanted else np.full(30, NO_FLOOR, dtype=np.int32)
+    floor = np.full(30, 1_000 * dim, dtype=np.int32) if not wanted else np.full(30, NO_FLOOR, dtype=np.int32)
     probed = probed if not wanted else probed[:, :1]
     expected, floors = {}, floor.copy()
     for query, lists in enumerate(probed):
