@@ -48,4 +48,4 @@ def address(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> ctypes.c
         raise TypeError(
             f"{array.dtype} with strides {array.strides} was given where contiguous {np.dtype(dtype)} is read"
         )
-    return ctypes.c_void_p(array.ctypes.data)
+    return array.ctypes.data_as(ctypes.c_void_p)  # holds the array for as long as it is there itself

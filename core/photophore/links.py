@@ -27,7 +27,7 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 
 #: Options that belong to a method: for its links, unless the user sets others or takes another link.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "near-hmmer": {"index": {"k": 96, "nprobe": 32}, "aggregator": {"pairs": 0.2, "bins": 3}},
+    "near-hmmer": {"index": {"k": 96, "nprobe": 32}, "aggregator": {"pairs": 0.2, "bins": 3, "nearest": 0.001}},
     "hifinn": {"index": {"k": 20}},
     "siamese": {
         "index": {"keep": 0.18, "stride": 1, "asked": 0.33, "k": 32, "nprobe": 6},

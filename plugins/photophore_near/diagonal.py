@@ -26,6 +26,8 @@ from photophore_near.near_sum import rank
 _CHUNK = 1 << 20
 #: Where a target begins by a bin that there is not.
 NO_OFFSET = np.iinfo(np.int32).min
+#: Neighbours of a vector that count in any case.
+_FEWEST = 8
 #: Shares of background pairs for which `calibrate` notes the score that lets them pass.
 PAIR_SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 
@@ -46,6 +48,13 @@ class DiagonalConfig:
         default=0.03,
         metadata={"help": "what the last of the k neighbours counts; the others count by how much nearer they are"},
     )
+    nearest: float = field(
+        default=1.0,
+        metadata={
+            "help": "share of the database's positions to which a neighbour must belong to count, at least the 8 nearest: in a small "
+            "database the last of the k are like any other"
+        },
+    )
     width: int = field(default=32, metadata={"help": "diagonals in a bin, an even number"})
     bins: int = field(default=1, metadata={"help": "best bins of a candidate that are told to the annotator"})
     max_candidates: int = field(default=0, metadata={"help": "best candidates kept for each protein; 0 keeps all"})
@@ -57,6 +66,8 @@ class DiagonalConfig:
             raise ValueError(f"gate is {self.gate}; similarities lie between -1 and 1, give a number below 1")
         if not 0.0 < self.margin <= 1.0:
             raise ValueError(f"margin is {self.margin}; give a similarity above 0 and at most 1")
+        if not 0.0 < self.nearest <= 1.0:
+            raise ValueError(f"nearest is {self.nearest}; give a share above 0 and at most 1")
         if self.width < 2 or self.width % 2:
             raise ValueError(f"width is {self.width}; give an even number of at least 2")
         if self.bins < 1:
@@ -164,14 +175,15 @@ class Diagonal:
         """Score consecutive proteins, whose searched vectors are ``first:last``."""
         first, last = neighbours.offsets[proteins.start], neighbours.offsets[proteins.stop]
         half = self.config.width // 2
+        k = max(_FEWEST, int(self.config.nearest * int(targets.offsets[-1]) * targets.step))
         counts = np.diff(neighbours.offsets[proteins.start : proteins.stop + 1])
         # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
         # half bins, so that the borders of the bins are the same whatever the longest protein is.
         longest = -(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half
         packed = pack(
             Found(
-                scores=neighbours.scores[first:last],
-                rows=neighbours.rows[first:last],
+                scores=neighbours.scores[first:last, :k],  # best first
+                rows=neighbours.rows[first:last, :k],
                 positions=neighbours.positions[first:last],
                 proteins=np.repeat(np.arange(len(counts)), counts),
             ),

@@ -296,6 +296,7 @@ def test_background_without_a_single_neighbour():
         ({"margin": 1.5}, "margin is 1.5; give a similarity above 0 and at most 1"),
         ({"width": 7}, "width is 7; give an even number of at least 2"),
         ({"width": 0}, "width is 0; give an even number of at least 2"),
+        ({"nearest": 0.0}, "nearest is 0.0; give a share above 0 and at most 1"),
         ({"bins": 0}, "bins is 0; give a whole number of at least 1"),
         ({"max_candidates": -1}, "max_candidates is -1; give 0 for all, or a number above"),
     ],
@@ -320,3 +321,12 @@ def test_vectors_every_few_residues_lie_on_the_diagonals_of_their_residues():
     sparse = replace(TARGETS, offsets=np.array([0, 10, 10, 60, 75], dtype=np.int64), step=4)
     rows = neighbours([(40, {at: [(10 + 1 + at // 4, 0.5)] for at in range(0, 40, 4)})], k=1)
     assert score(rows, sparse, margin=0.25, width=2)[0][2] == dense
+
+
+def test_in_a_small_database_only_the_nearest_count():
+    """Of 300 positions, 5 % are 15: what is found beside those adds nothing, as if it had not been searched for."""
+    found = random_proteins(4, (60, 130), k=40)
+    few = replace(found, rows=found.rows[:, :15], scores=found.scores[:, :15])
+    assert score(found, nearest=0.05) == score(few)
+    assert score(found, nearest=0.05) != score(found)
+    assert score(found, nearest=0.001) == score(replace(found, rows=found.rows[:, :8], scores=found.scores[:, :8]))
