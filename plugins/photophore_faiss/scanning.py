@@ -48,7 +48,16 @@ def nearest(
     """Return the ``count`` rows of ``codes`` with the largest products, ``shape=(queries, count)``, largest first, ties by row.
 
     ``instructions`` can leave out what only some processors have.
+
+    Raises
+    ------
+    ValueError
+        There are not ``count`` rows.
     """
+    if not 0 < count <= len(codes):
+        raise ValueError(
+            f"the {count} nearest of {len(codes)} rows were asked for; ask for at least 1, and no more than there are"
+        )
     functions = library(_MODULE)
     if functions is None:
         return nearest_in_numpy(queries, codes, count)

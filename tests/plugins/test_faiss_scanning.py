@@ -36,6 +36,12 @@ def test_nearest(way, rows, dim, queries, count):
     assert np.array_equal(nearest(asked, own, count, **way), expected)
 
 
+def test_more_than_there_are_is_refused(way):
+    own = codes(np.random.default_rng(0), 3, 4)
+    with pytest.raises(ValueError, match="the 4 nearest of 3 rows were asked for"):
+        nearest(own, own, 4, **way)
+
+
 def unpacked(packed):
     """``{(query, row): score}``"""
     query, row = packed >> (SCORE_BITS + ROW_BITS), packed & ((1 << ROW_BITS) - 1)
