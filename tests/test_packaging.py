@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 MAX_WHEEL_BYTES = 80_000_000
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Outputs of earlier builds and of tools: they must not be needed, nor found again in what is built.
-LEFTOVERS = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "out", "work", "site", "__pycache__")
+LEFTOVERS = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "out", "work", "site", "__pycache__", "*.so")
 
 BUILD = """
 import sys
@@ -50,20 +50,27 @@ def wheel(built: Path) -> zipfile.ZipFile:
 
 
 def package_files() -> set[str]:
-    """Return every file below the source roots that is not made by Python, as the wheel should name it."""
+    """Return every file below the source roots that is not made by Python or a compiler, as the wheel should name it."""
     return {
         path.relative_to(ROOT / root).as_posix()
         for root in ("core", "plugins")
         for path in (ROOT / root).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".pyc", ".so"}
         and not any(part.startswith(".") or part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
     }  # fmt: skip
 
 
 def test_wheel_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
-    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name and not name.endswith(".so")}
     assert package_files() - held == set(), "files of the packages that a user would not get"
     assert held - package_files() == set(), "files in the wheel that are not of the packages"
+
+
+def test_wheel_holds_what_was_compiled(wheel: zipfile.ZipFile) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler on this machine")
+    compiled = {name.partition(".")[0].replace("/", ".") for name in wheel.namelist() if name.endswith(".so")}
+    assert compiled == {module["name"] for module in PYPROJECT["tool"]["setuptools"]["ext-modules"]}
 
 
 def test_wheel_holds_data_and_types(wheel: zipfile.ZipFile) -> None:

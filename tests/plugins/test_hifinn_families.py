@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sys
+import zipfile
 from itertools import pairwise
 
 import numpy as np
@@ -264,9 +265,14 @@ def short(path):
 
 
 def flipped(path):
-    """Turn one byte of what is compressed."""
+    """Turn one byte of what is compressed: of an archive, in the middle of its largest part."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0xFF
+    place = len(content) // 3
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            largest = max(archive.infolist(), key=lambda part: part.compress_size)
+        place = largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2
+    content[place] ^= 0xFF
     path.write_bytes(bytes(content))
 
 
