@@ -37,7 +37,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT, source, ignore=LEFTOVERS)
     dist = tmp_path_factory.mktemp("dist")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BUILD, str(dist)], cwd=source, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", BUILD, str(dist)],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return dist
@@ -119,7 +123,9 @@ def test_base_requirements_bring_no_torch() -> None:
 def test_sdist_builds_the_same_packages(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        held = {PurePosixPath(*PurePosixPath(member.name).parts[1:]).as_posix() for member in archive if member.isfile()}
+        held = {
+            PurePosixPath(*PurePosixPath(member.name).parts[1:]).as_posix() for member in archive if member.isfile()
+        }
     wanted = {"pyproject.toml", "README.md", "LICENSE"}
     for root in ("core", "plugins"):
         wanted |= {f"{root}/{name}" for name in package_files() if (ROOT / root / name).exists()}
