@@ -23,9 +23,11 @@ echo "site-packages: $size_mb MB of at most $limit_mb MB"
 python -c 'import importlib.util, sys; sys.exit("torch came with the base install" if importlib.util.find_spec("torch") else 0)'
 
 python - <<'PYTHON'
-import sys
+import sys, tomllib
+from pathlib import Path
 from photophore.compiled import library
-missing = [name for name in ("photophore_faiss._scan", "photophore_near._bins", "photophore_hmmer._diagonals") if library(name) is None]
+modules = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["ext-modules"]
+missing = [module["name"] for module in modules if library(module["name"]) is None]
 sys.exit(f"not compiled: {missing}" if missing else 0)
 PYTHON
 

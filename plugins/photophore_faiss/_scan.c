@@ -7,30 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define HAS_VNNI 1
-#else
-#define HAS_VNNI 0
-#endif
+#include "compiled.h"
 
-#if HAS_VNNI && defined(__linux__) && (defined(__clang__) || __GNUC__ >= 12)
+#if HAS_X86 && defined(__linux__) && (defined(__clang__) || __GNUC__ >= 12)
 #include <sys/syscall.h>
 #include <unistd.h>
 #define HAS_AMX 1
 #else
 #define HAS_AMX 0
-#endif
-
-/* One build for each kind of x86 processor where the linker can choose between them. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#if __GNUC__ >= 12
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#endif
-#else
-#define FOR_EACH_PROCESSOR
 #endif
 
 #define ROWS 32   /* rows of a list that are looked at together: a block */
@@ -60,9 +44,14 @@ typedef struct {
     void (*multiply)(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]);
     int32_t raised; /* by how much `pack` raises every value */
     int queries;    /* in a group */
+    /* What is to be done before the first and after the last `multiply` of a call. */
+    void (*begin)(void);
+    void (*end)(void);
 } processor;
 
 /* ---- any processor: a block is dim x ROWS bytes */
+
+static void nothing(void) {}
 
 static void pack_any(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *packed) {
     for (int64_t first = 0; first < rows; first += ROWS, packed += ROWS * dim)
@@ -92,7 +81,7 @@ static void multiply_any(const uint8_t *block, int64_t dim, const group *g, prod
 
 /* ---- AVX512 with VNNI: a block is dim/4 x ROWS x 4 bytes, raised by 128, because one of two factors has to be unsigned */
 
-#if HAS_VNNI
+#if HAS_X86
 static void pack_vnni(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *packed) {
     for (int64_t first = 0; first < rows; first += ROWS)
         for (int64_t d = 0; d < dim; d += 4)
@@ -193,36 +182,19 @@ static void end_tiles(void) { _tile_release(); }
 /* Which instructions a call may use: all that this processor has, none that not every one has, or none of AMX. */
 enum { ALL = 0, PLAIN = 1, NO_TILES = 2 };
 
-/* What is to be done before and after a call. */
-static void begin(const processor *cpu) {
-#if HAS_AMX
-    if (cpu->multiply == multiply_amx)
-        begin_tiles();
-#endif
-    (void)cpu;
-}
-
-static void end(const processor *cpu) {
-#if HAS_AMX
-    if (cpu->multiply == multiply_amx)
-        end_tiles();
-#endif
-    (void)cpu;
-}
-
 static processor this_processor(int64_t dim, int64_t instructions) {
 #if HAS_AMX
     if (instructions == ALL && dim % 64 == 0 && dim <= TOGETHER && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("amx-int8") && may_use_tiles())
-        return (processor){pack_amx, multiply_amx, 0, QUERIES};
+        return (processor){pack_amx, multiply_amx, 0, QUERIES, begin_tiles, end_tiles};
 #endif
-#if HAS_VNNI
+#if HAS_X86
     if (instructions != PLAIN && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
-        return (processor){pack_vnni, multiply_vnni, 128, FEW};
+        return (processor){pack_vnni, multiply_vnni, 128, FEW, nothing, nothing};
 #endif
     (void)dim;
     (void)instructions;
-    return (processor){pack_any, multiply_any, 0, FEW};
+    return (processor){pack_any, multiply_any, 0, FEW, nothing, nothing};
 }
 
 /* ---- the best of many: a heap of keys, the worst on top; of equal scores the earlier row is the better */
@@ -298,7 +270,7 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
     const int failed = !packed || !heaps;
     if (!failed)
         cpu.pack(codes, rows, dim, packed);
-    begin(&cpu);
+    cpu.begin();
     for (int64_t first = 0; !failed && first < n; first += cpu.queries) {
         int64_t numbers[QUERIES];
         for (int q = 0; q < QUERIES; q++)
@@ -314,7 +286,7 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
             }
         }
     }
-    end(&cpu);
+    cpu.end();
     free(packed);
     free(heaps);
     return failed ? -1 : 0;
@@ -356,7 +328,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     int full = !packed || !heaps;
     if (full)
         written = -1;
-    begin(&cpu);
+    cpu.begin();
     for (int64_t list = place[0]; !full && list < lists; list++) {
         const int64_t start = list_offsets[list], rows = list_offsets[list + 1] - start;
         const int64_t last = asking_offsets[list + 1];
@@ -398,7 +370,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     }
     if (!full)
         place[0] = lists;
-    end(&cpu);
+    cpu.end();
     free(packed);
     free(heaps);
     return written;

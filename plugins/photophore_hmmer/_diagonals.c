@@ -10,12 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define HAS_AVX2 1
-#else
-#define HAS_AVX2 0
-#endif
+#include "compiled.h"
 
 #define BAND 32
 #define LETTERS 32 /* numbers of letters lie below */
@@ -23,17 +18,6 @@
 #define SEGMENT_ENOUGH 127
 #define ENOUGH 16384
 #define ROUND 64
-
-/* One build for each kind of x86 processor where the linker can choose between them. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#if __GNUC__ >= 12
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#endif
-#else
-#define FOR_EACH_PROCESSOR
-#endif
 
 /* The lanes of a band, one for each diagonal, in two halves that fit the registers of most processors. */
 #define HALF (BAND / 2)
@@ -122,7 +106,7 @@ static int16_t best_segment(place p, int64_t width) {
     return best;
 }
 
-#if HAS_AVX2
+#if HAS_X86
 /* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves. */
 __attribute__((target("avx2")))
 static int16_t best_segment_avx2(place p, int64_t width) {
@@ -149,7 +133,7 @@ void best_segments(const int8_t *scores, int64_t positions, const uint8_t *resid
                    const int32_t *begins, int64_t n, int16_t *best, int64_t plain) {
     const int64_t width = positions + 2 * BAND;
     int16_t (*segment)(place, int64_t) = best_segment;
-#if HAS_AVX2
+#if HAS_X86
     if (!plain && __builtin_cpu_supports("avx2"))
         segment = best_segment_avx2;
 #endif
