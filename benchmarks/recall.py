@@ -21,7 +21,7 @@ from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
 from photophore.types import SequenceBatch
-from photophore_hmmer.diagonals import NOWHERE, UNITS, Places, best_alignments, best_segments
+from photophore_hmmer.diagonals import UNITS, Places, best_alignments, best_segments, proposed_begins
 from photophore_hmmer.search import Digits
 from photophore_hmmer.store import Preparer, ProfileStore
 
@@ -95,19 +95,17 @@ def scored_pairs(chain, store, config, proteins: SequenceBatch, batch: int):  # 
 def on_diagonals(store, preparer, config, part: SequenceBatch, protein, candidates) -> np.ndarray:  # noqa: ANN001
     """Return the bits, beyond log2 of the shorter length, of the best alignment of each candidate; -inf without a good segment."""
     result = np.full(len(candidates.targets), -np.inf)
-    offsets = [column for name, column in candidates.evidence.items() if name.startswith("offset")]
-    if not offsets:
+    begins = proposed_begins(candidates)
+    if begins is None:
         return result
-    begins, digits, order = np.stack(offsets, axis=1), Digits(part), np.argsort(candidates.targets, kind="stable")
+    digits, order = Digits(part), np.argsort(candidates.targets, kind="stable")
     lengths = np.diff(digits.offsets)
     for group in np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1):
         if not len(group):
             continue
         target = int(candidates.targets[group[0]])
-        which, place = np.nonzero(begins[group] != NOWHERE)
-        rows = protein[group][which]
-        places = Places(digits.residues, digits.offsets, rows, begins[group][which, place].astype(np.int32))
-        beyond = np.log2(np.minimum(lengths[rows], store.table.lengths[target]))
+        places, which = Places.proposed(digits.residues, digits.offsets, protein[group], begins[group])
+        beyond = np.log2(np.minimum(lengths[places.rows], store.table.lengths[target]))
         letters = store.letter_scores(target, preparer)
         worth = best_segments(letters, places) / UNITS - beyond >= config.segment
         bits = best_alignments(letters, places[worth]) / UNITS - beyond[worth]

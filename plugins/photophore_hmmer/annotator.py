@@ -15,6 +15,7 @@ from photophore.errors import DatabaseError, DataError, RecordError
 from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hmmer.config import HmmerConfig
+from photophore_hmmer.diagonals import proposed_begins
 from photophore_hmmer.ec import ec_numbers
 from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher
 from photophore_hmmer.store import ProfileStore
@@ -171,7 +172,6 @@ def _refuse_long(batch: SequenceBatch) -> None:
 def _work(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]) -> deque[Work]:
     """Return each profile that has candidates with its proteins in batch order, the most work first."""
     targets = candidates.targets
-    offsets = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
     rows = np.repeat(np.arange(len(batch)), np.diff(candidates.offsets))
     order = np.argsort(
         targets.astype(np.uint16) if len(lengths) <= 1 << 16 else targets, kind="stable"
@@ -181,7 +181,8 @@ def _work(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]) 
     if not len(starts):
         return deque()
     rows = rows[order]
-    begins = np.stack(offsets, axis=1)[order].astype(np.int32) if offsets else None
+    begins = proposed_begins(candidates)
+    begins = None if begins is None else begins[order]
     residues = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
     cost = np.add.reduceat(residues[rows], starts) * np.asarray(lengths)[grouped[starts]]
     ends = np.append(starts[1:], len(grouped))

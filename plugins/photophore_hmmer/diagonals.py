@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pyhmmer.plan7 import HMM, Background
 
 from photophore.compiled import address, library
+from photophore.types import Candidates
 from photophore_hmmer.alphabet import AMINO
 
 #: Diagonals that are looked at, around the proposed one.
@@ -59,6 +60,33 @@ class Places:
 
     def __getitem__(self, kept: npt.NDArray[np.bool_] | slice) -> Places:
         return Places(self.residues, self.offsets, self.rows[kept], self.begins[kept])
+
+    @classmethod
+    def proposed(
+        cls,
+        residues: npt.NDArray[np.uint8],
+        offsets: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+        begins: npt.NDArray[np.int32],
+    ) -> tuple[Places, npt.NDArray[np.int64]]:
+        """Return the places that are proposed for pairs of one profile, and the pair that each is of.
+
+        ``rows`` are the proteins of the pairs, and ``begins``, ``shape=(pairs, places)``, their part of `proposed_begins`.
+        """
+        pair, place = np.nonzero(begins != NOWHERE)
+        return cls(residues, offsets, rows[pair], begins[pair, place]), pair
+
+
+def proposed_begins(candidates: Candidates) -> npt.NDArray[np.int32] | None:
+    """Return on which residues the target of each candidate may begin, or None if the aggregator does not tell.
+
+    Returns
+    -------
+    ndarray, shape=(candidates, places), dtype=int32
+        From the evidence ``offset``, ``offset_2``, ...; `NOWHERE` where a candidate has fewer places.
+    """
+    offsets = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
+    return np.stack(offsets, axis=1).astype(np.int32, copy=False) if offsets else None
 
 
 def letter_scores(hmm: HMM) -> npt.NDArray[np.int8]:

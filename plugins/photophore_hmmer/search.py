@@ -13,7 +13,7 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.diagonals import NOWHERE, UNITS, Places, best_alignments, best_segments
+from photophore_hmmer.diagonals import UNITS, Places, best_alignments, best_segments
 from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
 
@@ -101,10 +101,8 @@ class Searcher:
         Where it is known on which residues of each the profile may begin, HMMER is asked only about those that align well there.
         """
         if begins is not None:
-            candidate, place = np.nonzero(begins != NOWHERE)
-            rows = self._aligning(
-                target, Places(proteins.residues, proteins.offsets, rows[candidate], begins[candidate, place])
-            )
+            places, _ = Places.proposed(proteins.residues, proteins.offsets, rows, begins)
+            rows = self._aligning(target, places)
         if not len(rows):
             return []
         sequences = [proteins.sequence(row) for row in rows.tolist()]

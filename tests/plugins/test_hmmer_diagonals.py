@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.plugins.hmmer_cases import PROTEIN_HMMS, read_hmms
 
+from photophore.types import Candidates
 from photophore_hmmer import diagonals
 from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.diagonals import (
@@ -13,11 +14,13 @@ from photophore_hmmer.diagonals import (
     ENOUGH,
     GAP_EXTEND,
     GAP_OPEN,
+    NOWHERE,
     SEGMENT_ENOUGH,
     Places,
     best_alignments,
     best_segments,
     letter_scores,
+    proposed_begins,
 )
 
 LETTERS = len(AMINO.symbols)
@@ -143,3 +146,29 @@ def test_letter_scores():
     consensus = [AMINO.symbols.index(letter.upper()) for letter in hmm.consensus]
     assert (scores[consensus, BAND + np.arange(hmm.M)] > 0).mean() > 0.95
     assert (scores[AMINO.symbols.index("X"), BAND:-BAND] == -1).all()
+
+
+def candidates(**evidence):
+    """Two proteins with a candidate each."""
+    return Candidates(
+        ids=("a", "b"),
+        offsets=np.array([0, 1, 2]),
+        targets=np.array([0, 0], dtype=np.int32),
+        scores=np.array([1, 2], dtype=np.float32),
+        evidence={name: np.array(values, dtype=np.int32) for name, values in evidence.items()},
+    )
+
+
+def test_places_are_those_that_the_evidence_proposes():
+    begins = proposed_begins(candidates(offset=[3, -2], offset_2=[NOWHERE, 5], offsetting=[8, 8]))
+    assert begins.dtype == np.int32
+    assert begins.tolist() == [[3, NOWHERE], [-2, 5]]
+    residues, offsets = np.zeros(20, dtype=np.uint8), np.array([0, 10, 20])
+    given, pair = Places.proposed(residues, offsets, np.array([0, 1]), begins)
+    assert given.rows.tolist() == [0, 1, 1]
+    assert given.begins.tolist() == [3, -2, 5]
+    assert pair.tolist() == [0, 1, 1]
+
+
+def test_without_evidence_no_place_is_proposed():
+    assert proposed_begins(candidates(confidence=[1, 2])) is None
