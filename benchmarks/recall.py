@@ -21,9 +21,9 @@ from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
 from photophore.types import SequenceBatch
-from photophore_hmmer.diagonals import UNITS, Places, best_alignments, best_segments, proposed_begins
-from photophore_hmmer.search import Digits
-from photophore_hmmer.store import Preparer, ProfileStore
+from photophore_hmmer.diagonals import proposed_begins
+from photophore_hmmer.search import Digits, Searcher, Work
+from photophore_hmmer.store import ProfileStore
 
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 BINS = ((-1.0, 1e-10), (1e-10, 1e-5), (1e-5, 1e-3), (-1.0, 1e-3))
@@ -76,7 +76,7 @@ def main() -> None:
 def scored_pairs(chain, store, config, proteins: SequenceBatch, batch: int):  # noqa: ANN001, ANN201 - numpy arrays and seconds
     """Return pair keys (protein * targets + target), scores by the aggregator and on the diagonals, and seconds by stage."""
     keys, scores, aligned, clock = [], [], [], chain.search.clock
-    preparer = Preparer()
+    searcher = Searcher(store, config)
     started = time.perf_counter()
     for start in range(0, len(proteins), batch):
         part = proteins.select(range(start, min(start + batch, len(proteins))))
@@ -87,29 +87,19 @@ def scored_pairs(chain, store, config, proteins: SequenceBatch, batch: int):  # 
         keys.append((protein + start) * len(chain.targets) + candidates.targets)
         scores.append(candidates.scores)
         with clock("diagonals"):
-            aligned.append(on_diagonals(store, preparer, config, part, protein, candidates))
+            aligned.append(on_diagonals(searcher, part, protein, candidates))
     seconds = {**clock.seconds, "all": time.perf_counter() - started}
     return np.concatenate(keys), np.concatenate(scores), np.concatenate(aligned), seconds
 
 
-def on_diagonals(store, preparer, config, part: SequenceBatch, protein, candidates) -> np.ndarray:  # noqa: ANN001
-    """Return the bits, beyond log2 of the shorter length, of the best alignment of each candidate; -inf without a good segment."""
-    result = np.full(len(candidates.targets), -np.inf)
-    begins = proposed_begins(candidates)
-    if begins is None:
-        return result
-    digits, order = Digits(part), np.argsort(candidates.targets, kind="stable")
-    lengths = np.diff(digits.offsets)
-    for group in np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1):
-        if not len(group):
-            continue
-        target = int(candidates.targets[group[0]])
-        places, which = Places.proposed(digits.residues, digits.offsets, protein[group], begins[group])
-        beyond = np.log2(np.minimum(lengths[places.rows], store.table.lengths[target]))
-        letters = store.letter_scores(target, preparer)
-        worth = best_segments(letters, places) / UNITS - beyond >= config.segment
-        bits = best_alignments(letters, places[worth]) / UNITS - beyond[worth]
-        np.maximum.at(result, group[which[worth]], bits)
+def on_diagonals(searcher: Searcher, part: SequenceBatch, protein, candidates) -> np.ndarray:  # noqa: ANN001
+    """Return by how many bits each candidate scores more, on its diagonals, than what is reported; -inf without an alignment."""
+    result, begins = np.full(len(candidates.targets), -np.inf), proposed_begins(candidates)
+    order = np.argsort(candidates.targets, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1)
+    if begins is not None and len(order):
+        works = [Work(int(candidates.targets[group[0]]), protein[group], begins[group]) for group in groups]
+        result[order] = np.concatenate(searcher.margins(works, Digits(part)))
     return result
 
 
@@ -134,7 +124,7 @@ def report(args, config, proteins, chain, chosen, truth, scored) -> None:  # noq
         print(f"| {shown} | {100 * share:.2f} % | " + " | ".join(cells) + " |")
 
     names = tuple(f"{low:g} < E <= {high:g}" if low > 0 else f"E <= {high:g}" for low, high in BINS)
-    for title, values in (("the aggregator's score alone", score), ("alignments on its diagonals", aligned)):
+    for title, values in (("the aggregator's score alone", score), ("bits above what is reported, on its diagonals", aligned)):
         ranked = np.sort(values[values > -np.inf])[::-1]
         if not len(ranked):
             continue
@@ -146,7 +136,7 @@ def report(args, config, proteins, chain, chosen, truth, scored) -> None:  # noq
                 row(f"at {100 * share:g} %", values, float(ranked[count]))
         row("all that have one", values, -np.inf)
         if values is aligned:
-            row(f"at least {config.alignment:g} bits (default)", values, config.alignment)
+            row(f"at most {config.margin:g} bits below (default)", values, -config.margin)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
-/* Scores of a protein and a profile on a band of neighbouring diagonals: of the best segment, and of the best alignment.
+/* Scores of a protein and a profile on a band of neighbouring diagonals: of the best segment, of the best alignment, and of all
+ * alignments together.
  *
- * Called through ctypes by diagonals.py, which checks the shapes and has the same in numpy. Scores are whole numbers, so that no
- * processor changes one.
+ * Called through ctypes by diagonals.py, which checks the shapes and has the same in numpy. Scores are whole numbers, or sums and
+ * products of floats in an order that is written down, so that no processor changes one; built without fused operations.
  *
- * `scores` has a row for each letter: the scores of `positions` positions between BAND more to each side. Protein p is
- * residues[offsets[p]]..residues[offsets[p + 1]]. Candidate c is protein rows[c], and its diagonals are those on which the profile
- * begins at one of the BAND residues around residue begins[c], which may lie outside of the protein.
+ * Tables have a row for each letter: `positions` positions between BAND more to each side. Protein p is
+ * residues[offsets[p]]..residues[offsets[p + 1]]. The diagonals of a place are those on which the profile begins at one of the BAND
+ * residues around a proposed one, which may lie outside of the protein.
  */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "compiled.h"
 
 #define BAND 32
-#define LETTERS 32 /* numbers of letters lie below */
+#define RESIDUES 20            /* the first letters */
+#define LETTERS (RESIDUES + 1) /* and one for all others */
 /* Scores that are good enough whatever follows: where 8 bits end, and far from where 16 do, with ROUND residues of at most 127 to come. */
 #define SEGMENT_ENOUGH 127
 #define ENOUGH 16384
@@ -47,6 +50,18 @@ static inline lanes larger(lanes one, lanes other) {
 
 static inline lanes minus(lanes from, int16_t cost) { return (lanes){from.low - cost, from.high - cost}; }
 
+static inline lanes all(int16_t value) { return (lanes){(words){0} + value, (words){0} + value}; }
+
+/* `one` where a > b, `other` elsewhere. */
+static inline lanes where_larger(lanes a, lanes b, lanes one, lanes other) {
+    const words low = a.low > b.low, high = a.high > b.high;
+    return (lanes){(one.low & low) | (other.low & ~low), (one.high & high) | (other.high & ~high)};
+}
+
+static inline lanes smaller(lanes values, lanes most) { return where_larger(values, most, most, values); }
+
+static inline lanes one_more(lanes lengths) { return minus(smaller(lengths, all(INT16_MAX - 1)), -1); }
+
 static inline lanes plus_letters(lanes sums, const int8_t *letters) {
     bytes low, high;
     memcpy(&low, letters, sizeof low);
@@ -75,30 +90,31 @@ static inline int16_t largest_lane(lanes from, int16_t enough) {
     return best < enough ? best : enough;
 }
 
-/* Where a candidate lies. */
+/* A place of a protein and a profile. */
 typedef struct {
     const uint8_t *protein;
-    const int8_t *scores; /* of residue 0 on the first diagonal; may lie before the table */
-    int64_t from, to;     /* residues that have a position on some diagonal */
+    int64_t first;    /* position beside residue 0 on the first diagonal; may lie beside the profile */
+    int64_t from, to; /* residues that have a position on some diagonal */
 } place;
 
-static place place_of(const int8_t *scores, int64_t positions, const uint8_t *residues, const int64_t *offsets, int64_t row, int64_t begin) {
-    const int64_t length = offsets[row + 1] - offsets[row], first = -begin - BAND / 2;
-    place p = {residues + offsets[row], scores + BAND + first, -first - BAND + 1, positions - first};
+static place place_of(const uint8_t *protein, int64_t length, int64_t positions, int64_t begin) {
+    const int64_t first = -begin - BAND / 2;
+    place p = {protein, first, -first - BAND + 1, positions - first};
     p.from = p.from > 0 ? p.from : 0;
     p.to = p.to < length ? p.to : length;
     return p;
 }
 
 FOR_EACH_PROCESSOR
-static int16_t best_segment(place p, int64_t width) {
+static int16_t best_segment(place p, const int8_t *scores, int64_t width) {
     const lanes zero = {{0}, {0}};
     lanes sums = zero, largest = zero;
     int16_t best = 0;
+    scores += BAND + p.first;
     while (p.from < p.to && best < SEGMENT_ENOUGH) {
         const int64_t stop = p.to - p.from < ROUND ? p.to : p.from + ROUND;
         for (; p.from < stop; p.from++) {
-            sums = larger(plus_letters(sums, p.scores + p.protein[p.from] * width + p.from), zero);
+            sums = larger(plus_letters(sums, scores + p.protein[p.from] * width + p.from), zero);
             largest = larger(largest, sums);
         }
         best = largest_lane(largest, SEGMENT_ENOUGH);
@@ -109,13 +125,13 @@ static int16_t best_segment(place p, int64_t width) {
 #if HAS_X86
 /* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves. */
 __attribute__((target("avx2")))
-static int16_t best_segment_avx2(place p, int64_t width) {
+static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
     int64_t of_letter[LETTERS];
     for (int64_t letter = 0; letter < LETTERS; letter++)
-        of_letter[letter] = letter * width;
+        of_letter[letter] = letter * width + BAND + p.first;
     __m256i sums = _mm256_setzero_si256(), largest = sums;
     for (; p.from < p.to; p.from++) {
-        const __m256i letters = _mm256_loadu_si256((const __m256i *)(p.scores + of_letter[p.protein[p.from]] + p.from));
+        const __m256i letters = _mm256_loadu_si256((const __m256i *)(scores + of_letter[p.protein[p.from]] + p.from));
         sums = _mm256_max_epi8(_mm256_adds_epi8(sums, letters), _mm256_setzero_si256());
         largest = _mm256_max_epi8(largest, sums);
     }
@@ -127,47 +143,249 @@ static int16_t best_segment_avx2(place p, int64_t width) {
 }
 #endif
 
-/* Writes the score of the best ungapped segment of each of `n` candidates of one profile. `plain` leaves out what only some
- * processors have. */
-void best_segments(const int8_t *scores, int64_t positions, const uint8_t *residues, const int64_t *offsets, const int64_t *rows,
-                   const int32_t *begins, int64_t n, int16_t *best, int64_t plain) {
-    const int64_t width = positions + 2 * BAND;
-    int16_t (*segment)(place, int64_t) = best_segment;
-#if HAS_X86
-    if (!plain && __builtin_cpu_supports("avx2"))
-        segment = best_segment_avx2;
-#endif
-    (void)plain;
-    for (int64_t c = 0; c < n; c++)
-        best[c] = segment(place_of(scores, positions, residues, offsets, rows[c], begins[c]), width);
-}
-
-/* Writes the score of the best alignment of each of `n` candidates of one profile that stays within its diagonals.
+/* The score of the best alignment that stays within the diagonals.
  *
  * A gap costs `open` for the first residue or position and `extend` for each further one. While positions are passed over, a
  * residue goes with each but the first, so that no lane waits for the one beside it.
  */
 FOR_EACH_PROCESSOR
-void best_alignments(const int8_t *scores, int64_t positions, const uint8_t *residues, const int64_t *offsets, const int64_t *rows,
-                     const int32_t *begins, int64_t n, int16_t open, int16_t extend, int16_t *best) {
-    const int64_t width = positions + 2 * BAND;
+static int16_t best_alignment(place p, const int8_t *scores, int64_t width, int16_t open, int16_t extend) {
     const lanes zero = {{0}, {0}};
-    for (int64_t c = 0; c < n; c++) {
-        place p = place_of(scores, positions, residues, offsets, rows[c], begins[c]);
-        /* Ends in an aligned pair, in positions and in residues passed over. Below 0 an alignment begins anew. */
-        lanes aligned = zero, positions_passed = zero, residues_passed = zero, opened = zero, largest = zero;
-        best[c] = 0;
-        while (p.from < p.to && best[c] < ENOUGH) {
-            const int64_t stop = p.to - p.from < ROUND ? p.to : p.from + ROUND;
-            for (; p.from < stop; p.from++) {
-                const lanes before = larger(larger(positions_passed, residues_passed), aligned);
-                residues_passed = lower_lanes(larger(opened, minus(residues_passed, extend)));
-                aligned = larger(plus_letters(before, p.scores + p.protein[p.from] * width + p.from), zero);
-                opened = minus(aligned, open);
-                positions_passed = raise_lanes(larger(opened, minus(positions_passed, extend)));
-                largest = larger(largest, aligned);
-            }
-            best[c] = largest_lane(largest, ENOUGH);
+    /* Ends in an aligned pair, in positions and in residues passed over. Below 0 an alignment begins anew. */
+    lanes aligned = zero, positions_passed = zero, residues_passed = zero, opened = zero, largest = zero;
+    int16_t best = 0;
+    scores += BAND + p.first;
+    while (p.from < p.to && best < ENOUGH) {
+        const int64_t stop = p.to - p.from < ROUND ? p.to : p.from + ROUND;
+        for (; p.from < stop; p.from++) {
+            const lanes before = larger(larger(positions_passed, residues_passed), aligned);
+            residues_passed = lower_lanes(larger(opened, minus(residues_passed, extend)));
+            aligned = larger(plus_letters(before, scores + p.protein[p.from] * width + p.from), zero);
+            opened = minus(aligned, open);
+            positions_passed = raise_lanes(larger(opened, minus(positions_passed, extend)));
+            largest = larger(largest, aligned);
         }
+        best = largest_lane(largest, ENOUGH);
+    }
+    return best;
+}
+
+/* ---- All alignments together: Forward on the band */
+
+/* The lanes of a band in floats. */
+typedef float floats __attribute__((vector_size(4 * HALF)));
+typedef int32_t longs __attribute__((vector_size(4 * HALF)));
+typedef struct {
+    floats low, high;
+} chances;
+
+#if defined(__clang__)
+#define SHUFFLE_FLOATS(one, other, ...) __builtin_shufflevector(one, other, __VA_ARGS__)
+#else
+#define SHUFFLE_FLOATS(one, other, ...) __builtin_shuffle(one, other, (longs){__VA_ARGS__})
+#endif
+
+static inline chances plus(chances one, chances other) { return (chances){one.low + other.low, one.high + other.high}; }
+static inline chances times(chances one, float factor) { return (chances){one.low * factor, one.high * factor}; }
+
+/* As for whole numbers, but nothing comes in from beside the band. */
+static inline chances raise_chances(chances from) {
+    const floats none = {0};
+    return (chances){SHUFFLE_FLOATS(none, from.low, 0, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30),
+                     SHUFFLE_FLOATS(from.low, from.high, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)};
+}
+
+static inline chances lower_chances(chances from) {
+    const floats none = {0};
+    return (chances){SHUFFLE_FLOATS(from.low, from.high, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+                     SHUFFLE_FLOATS(from.high, none, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)};
+}
+
+/* An odds ratio in a byte: what would be the last bits of the exponent of a float, and the first three after it. */
+static inline floats ratios_of(const int8_t *bytes_of_ratios) {
+    bytes packed;
+    memcpy(&packed, bytes_of_ratios, sizeof packed);
+    const longs bits = (__builtin_convertvector(packed, longs) << 20) + (127 << 23);
+    floats result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+static inline floats at_least(floats values, float least) {
+    floats result;
+    for (int lane = 0; lane < HALF; lane++)
+        result[lane] = values[lane] > least ? values[lane] : least;
+    return result;
+}
+
+#define CALM 16      /* residues after which sums are looked at: too few for one to grow out of a float's range */
+#define LEAST 0x1p-64f /* no chance is smaller: numbers near the end of a float's range are slow */
+
+typedef struct {
+    float sum;        /* over all ends of an alignment, divided by two as often as `halved` says */
+    int32_t halved;
+} likelihood;
+
+/* What the alignments within the band weigh, against none, where one may begin and end anywhere, at a weight of 1.
+ *
+ * `length` is that of the protein: each residue that is aligned or passed over is one less outside of the alignment (factor `inside`).
+ */
+FOR_EACH_PROCESSOR
+static likelihood all_alignments(place p, const int8_t *odds, int64_t width, int64_t length, float open, float extend) {
+    const float inside = (float)(length + 3) / (float)length, go_on = inside * (1 - open - open), close = inside * (1 - extend);
+    const float insert = inside * open, insert_more = inside * extend;
+    const chances zero = {{0}, {0}};
+    chances aligned = zero, positions_passed = zero, residues_passed = zero, ended = zero;
+    float begun = inside;
+    likelihood result = {0, 0};
+    odds += BAND + p.first;
+    while (p.from < p.to) {
+        const int64_t stop = p.to - p.from < CALM ? p.to : p.from + CALM;
+        for (; p.from < stop; p.from++) {
+            const int8_t *ratios = odds + p.protein[p.from] * width + p.from;
+            const chances before = plus(times(aligned, go_on), times(plus(residues_passed, positions_passed), close));
+            residues_passed = lower_chances(plus(times(aligned, insert), times(residues_passed, insert_more)));
+            aligned.low = at_least((before.low + begun) * ratios_of(ratios), LEAST);
+            aligned.high = at_least((before.high + begun) * ratios_of(ratios + HALF), LEAST);
+            positions_passed = raise_chances(plus(times(aligned, open), times(positions_passed, extend)));
+            ended = plus(ended, aligned);
+        }
+        float largest = 0;
+        for (int lane = 0; lane < HALF; lane++) {
+            largest = ended.low[lane] > largest ? ended.low[lane] : largest;
+            largest = ended.high[lane] > largest ? ended.high[lane] : largest;
+        }
+        if (largest > 1) {
+            const int power = ilogbf(largest);
+            const float less = ldexpf(1, -power);
+            aligned = times(aligned, less), residues_passed = times(residues_passed, less);
+            positions_passed = times(positions_passed, less), ended = times(ended, less);
+            begun = begun * less > LEAST ? begun * less : LEAST;
+            result.halved += power;
+        }
+    }
+    for (int lane = 0; lane < HALF; lane++)
+        result.sum += ended.low[lane] + ended.high[lane];
+    return result;
+}
+
+/* ---- Composition: what an alignment owes to it alone */
+
+typedef struct {
+    int64_t from, to, last; /* residues, the end not included, and the position of the last one */
+} region;
+
+/* Where the best alignment lies; as `best_alignment`, with the length of each lane's alignment beside its score. Of equal ones it
+ * is that on the lowest diagonal, and of those the first. */
+FOR_EACH_PROCESSOR
+static region best_region(place p, const int8_t *scores, int64_t width, int16_t open, int16_t extend) {
+    const lanes zero = {{0}, {0}};
+    lanes aligned = zero, positions_passed = zero, residues_passed = zero, opened = zero;
+    lanes length = zero, length_positions = zero, length_residues = zero;
+    int16_t best[BAND] = {0}, lengths[BAND] = {0};
+    int64_t ends[BAND] = {0};
+    scores += BAND + p.first;
+    while (p.from < p.to) {
+        const int64_t begin = p.from, stop = p.to - p.from < ROUND ? p.to : p.from + ROUND;
+        lanes largest = zero, at = zero, of = zero;
+        for (; p.from < stop; p.from++) {
+            const lanes gap = larger(positions_passed, residues_passed), before = larger(gap, aligned);
+            const lanes of_gap = where_larger(residues_passed, positions_passed, length_residues, length_positions);
+            const lanes of_before = where_larger(gap, aligned, of_gap, length);
+            const lanes less = minus(residues_passed, extend);
+            residues_passed = lower_lanes(larger(opened, less));
+            length_residues = lower_lanes(one_more(where_larger(less, opened, length_residues, length)));
+            aligned = smaller(larger(plus_letters(before, scores + p.protein[p.from] * width + p.from), zero), all(ENOUGH));
+            length = where_larger(aligned, zero, one_more(of_before), zero);
+            opened = minus(aligned, open);
+            const lanes fewer = minus(positions_passed, extend);
+            positions_passed = raise_lanes(larger(opened, fewer));
+            length_positions = raise_lanes(where_larger(fewer, opened, one_more(length_positions), length));
+            at = where_larger(aligned, largest, all((int16_t)(p.from - begin)), at);
+            of = where_larger(aligned, largest, length, of);
+            largest = larger(largest, aligned);
+        }
+        for (int lane = 0; lane < BAND; lane++) {
+            const int16_t score = lane < HALF ? largest.low[lane] : largest.high[lane - HALF];
+            if (score > best[lane]) {
+                best[lane] = score;
+                ends[lane] = begin + (lane < HALF ? at.low[lane] : at.high[lane - HALF]) + 1;
+                lengths[lane] = lane < HALF ? of.low[lane] : of.high[lane - HALF];
+            }
+        }
+    }
+    int found = 0;
+    for (int lane = 1; lane < BAND; lane++)
+        found = best[lane] > best[found] ? lane : found;
+    return (region){ends[found] - lengths[found], ends[found], ends[found] - 1 + p.first + found};
+}
+
+#define FRACTIONS 1024 /* of a bit */
+
+/* What a byte of `ratios_of` stands for, in 2^-16. */
+static int64_t ratio_of(int8_t packed) {
+    const int power = (packed >> 3) + 13; /* the three bits are whole numbers, too */
+    const int64_t digits = 8 + (packed & 7);
+    return power >= 0 ? digits << power : digits >> -power;
+}
+
+/* The score of a region's residues if each came from the mean composition of the region's positions, in FRACTIONS. */
+static int64_t composition_score(region r, const uint8_t *protein, const int8_t *odds, int64_t width) {
+    int64_t counts[LETTERS] = {0}, score = 0;
+    const int64_t positions = r.to - r.from < r.last + 1 ? r.to - r.from : r.last + 1;
+    for (int64_t residue = r.from; residue < r.to; residue++)
+        counts[protein[residue]]++;
+    for (int letter = 0; letter < RESIDUES && positions > 0; letter++) {
+        if (!counts[letter])
+            continue;
+        int64_t sum = 0;
+        for (int64_t position = r.last - positions + 1; position <= r.last; position++)
+            sum += ratio_of(odds[letter * width + BAND + position]);
+        score += counts[letter] * (int64_t)floor(FRACTIONS * log2((double)sum / (double)(positions << 16)) + 0.5);
+    }
+    return score;
+}
+
+/* What is known of a place; what follows a score that is too low stays 0. */
+typedef struct {
+    int16_t segment, alignment;
+    float sum;
+    int32_t halved, composition;
+} scored;
+
+/* Scores `n` proteins at `places` places each, of which those that are `nowhere` are passed over.
+ *
+ * `rows` are the proteins, `begins` the places of each. Alignments are scored where the best segment has `least_segment` bits more than
+ * `log2` of the shorter of profile and protein, and all the rest where the best alignment has `least_alignment` bits more. `plain`
+ * leaves out what only some processors have.
+ */
+void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, const uint8_t *residues, const int64_t *offsets,
+                  const float *log2_lengths, float log2_positions, const int64_t *rows, const int32_t *begins, int64_t n,
+                  int64_t places, int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open,
+                  int16_t gap_extend, float open, float extend, int64_t plain, scored *out) {
+    const int64_t width = positions + 2 * BAND;
+    int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
+#if HAS_X86
+    if (!plain && __builtin_cpu_supports("avx2"))
+        segment_of = best_segment_avx2;
+#endif
+    (void)plain;
+    for (int64_t i = 0; i < n * places; i++) {
+        const int64_t row = rows[i / places], length = offsets[row + 1] - offsets[row];
+        const float shorter = log2_lengths[row] < log2_positions ? log2_lengths[row] : log2_positions;
+        scored *o = out + i;
+        memset(o, 0, sizeof *o);
+        if (begins[i] == nowhere)
+            continue;
+        const place p = place_of(residues + offsets[row], length, positions, begins[i]);
+        o->segment = segment_of(p, scores, width);
+        if ((float)o->segment < units * (least_segment + shorter))
+            continue;
+        o->alignment = best_alignment(p, scores, width, gap_open, gap_extend);
+        if ((float)o->alignment < units * (least_alignment + shorter))
+            continue;
+        const likelihood all = all_alignments(p, odds, width, length, open, extend);
+        o->sum = all.sum, o->halved = all.halved;
+        o->composition = (int32_t)composition_score(best_region(p, scores, width, gap_open, gap_extend), p.protein, odds, width);
     }
 }

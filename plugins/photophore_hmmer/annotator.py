@@ -6,10 +6,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from photophore.errors import DatabaseError, DataError, RecordError
 from photophore.hookspecs import Runtime
@@ -17,20 +15,14 @@ from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.diagonals import proposed_begins
 from photophore_hmmer.ec import ec_numbers
-from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher
+from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher, Work
 from photophore_hmmer.store import ProfileStore
 from photophore_hmmer.table import cutoff_problems
 
 #: HMMER compares no longer protein.
 MAX_RESIDUES = 100_000
-
-
-class Work(NamedTuple):
-    """A profile and its candidates: rows into the batch, and residues ``(n, places)`` on which it may begin, if they are known."""
-
-    target: int
-    rows: npt.NDArray[np.int64]
-    begins: npt.NDArray[np.int32] | None
+#: Profiles whose candidates are scored at once, at most.
+_TOGETHER = 32
 
 
 class HmmerAnnotator:
@@ -84,11 +76,7 @@ class HmmerAnnotator:
             found: list[FamilyHit] = []
             try:
                 while work:
-                    try:
-                        target, rows, begins = work.popleft()
-                    except IndexError:  # another thread took the last one
-                        break
-                    found += searcher.search(target, proteins, rows, begins)
+                    found += searcher.search(_take(work, len(searchers)), proteins)
             except OverflowError as error:
                 raise RecordError(
                     f"HMMER could not compare one of the proteins with a profile: {error}; leave it out"
@@ -149,6 +137,17 @@ class HmmerAnnotator:
         if config.dom_score is not None:
             return domain.score >= config.dom_score
         return domain.pvalue * families <= config.dom_evalue
+
+
+def _take(work: deque[Work], threads: int) -> list[Work]:
+    """Take some off ``work``: less and less, so that all threads end together, and none where others took the last."""
+    taken = []
+    for _ in range(min(_TOGETHER, 1 + len(work) // (4 * threads))):
+        try:
+            taken.append(work.popleft())
+        except IndexError:
+            break
+    return taken
 
 
 def _refuse_unknown_targets(candidates: Candidates, targets: int) -> None:

@@ -47,14 +47,21 @@ class HmmerConfig:
     segment: float = field(
         default=9.0,
         metadata={
-            "help": "compare only candidates whose best ungapped segment, near the diagonal that the prefilter proposes, has so "
+            "help": "score only candidates whose best ungapped segment, near the diagonal that the prefilter proposes, has so "
             "many bits more than the log2 of the shorter of protein and profile; 0 asks for none"
         },
     )
     alignment: float = field(
         default=17.0,
         metadata={
-            "help": "of these, compare those whose best gapped alignment there has so many bits more; 0 asks for none"
+            "help": "of these, score those whose best gapped alignment there has so many bits more; 0 asks for none"
+        },
+    )
+    margin: float = field(
+        default=7.0,
+        metadata={
+            "help": "compare those whose Forward score there, less what it owes to composition, is at most so many bits below the "
+            "score that is reported; inf asks for none"
         },
     )
     compress: bool = field(

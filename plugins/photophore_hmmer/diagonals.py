@@ -3,78 +3,112 @@
 HMMER's own filters look for segments and alignments all over a pair. Where neighbouring vectors have already told the diagonal,
 a tenth of the cells is enough: in C (`_diagonals.c`) or, with the same numbers, in numpy. These scores decide which pairs HMMER
 compares, and nothing else.
+
+Each place of a pair goes through three steps, each dearer than the one before and taken by fewer: the best ungapped segment,
+the best alignment, and then HMMER's own score as far as the band tells it: the Forward score of one domain less what it
+owes to composition (HMMER's null2 model).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from ctypes import c_int16, c_int64
+from collections.abc import Callable, Iterator
+from ctypes import c_float, c_int16, c_int32, c_int64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pyhmmer.plan7 import HMM, Background
+from pyhmmer.plan7 import HMM
 
 from photophore.compiled import address, library
 from photophore.types import Candidates
-from photophore_hmmer.alphabet import AMINO
+from photophore_hmmer.alphabet import BACKGROUND
 
 #: Diagonals that are looked at, around the proposed one.
 BAND = 32
-#: Scores are whole thirds of a bit, as in HMMER's own filter.
+#: Scores of segments and alignments are whole thirds of a bit, as in HMMER's own filter.
 UNITS = 3
 #: What the scores of segments and of alignments are cut to: HMMER will look at such a pair in any case.
 SEGMENT_ENOUGH, ENOUGH = 127, 1 << 14
 #: What the first residue of a gap costs, and each further one, in `UNITS` to the bit.
 GAP_OPEN, GAP_EXTEND = 15, 3
+#: The same as probabilities, for Forward.
+OPEN, EXTEND = np.float32(0.02), np.float32(0.5)
+#: Scores for composition are whole fractions of a bit.
+FRACTIONS = 1024
 #: Stands for a place that the prefilter does not propose.
 NOWHERE = np.iinfo(np.int32).min
-_LOWEST, _UNKNOWN = -120, -1
+#: Bits that HMMER takes off a score for composition before it counts (its omega is 1/256).
+_COMPOSITION_PRIOR = 8.0
+_RESIDUES, _LOWEST, _UNKNOWN, _UNKNOWN_RATIO = 20, -120, -1, 2 ** (-1 / UNITS)
+#: Of the packed odds ratios, the smallest, 2^-16, and the largest, 2^6.5: see `_pack`.
+_LEAST_PACKED, _MOST_PACKED = -128, (6 << 3) + 4
+#: In Forward: residues after which sums are made small again, and the least chance.
+_CALM, _LEAST_CHANCE = 16, np.float32(2.0**-64)
 #: Candidates that numpy works on together.
 _TOGETHER = 4096
 _MODULE = "photophore_hmmer._diagonals"
 
-Scores = npt.NDArray[np.int16]
+#: What is known of a place: best segment and best alignment (in `UNITS`); for those that were good enough, what all alignments
+#: weigh together, as ``sum * 2 ** halved``, and the score of the aligned residues by composition alone (in `FRACTIONS`).
+SCORED = np.dtype(
+    [("segment", "i2"), ("alignment", "i2"), ("sum", "f4"), ("halved", "i4"), ("composition", "i4")], align=True
+)
+
+Whole = npt.NDArray[np.int16]
+Real = npt.NDArray[np.float32]
+
+
+class ProfileScores(NamedTuple):
+    """What each letter scores along a profile, between `BAND` places more to each side: twice ``shape=(letters, places)``, ``int8``.
+
+    Parameters
+    ----------
+    scores
+        In `UNITS` to the bit. Letters are the residues in the order of HMMER's alphabet, and one for all others, which costs a
+        little. Places beside the profile cost more than is worth going there.
+    odds
+        Odds ratios, packed; see `_pack`.
+    """
+
+    scores: npt.NDArray[np.int8]
+    odds: npt.NDArray[np.int8]
+
+    @property
+    def positions(self) -> int:
+        """Length of the profile."""
+        return self.scores.shape[1] - 2 * BAND
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Candidates of one profile.
+class Proteins:
+    """The proteins that places are in.
 
     Parameters
     ----------
     residues, offsets
-        The letters of all proteins (``uint8``), and where each protein begins and the last ends (``int64``).
-    rows
-        ``shape=(n,), dtype=int64``: protein of each candidate.
-    begins
-        ``shape=(n,), dtype=int32``: residue, perhaps outside of the protein, at which the profile begins on the middle one of the
-        diagonals.
+        The letters of all proteins (``uint8``, those of `ProfileScores`), and where each protein begins and the last ends (``int64``).
+    log2_lengths
+        ``float32``, of each protein.
     """
 
     residues: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-    begins: npt.NDArray[np.int32]
-
-    def __getitem__(self, kept: npt.NDArray[np.bool_] | slice) -> Places:
-        return Places(self.residues, self.offsets, self.rows[kept], self.begins[kept])
+    log2_lengths: Real
 
     @classmethod
-    def proposed(
-        cls,
-        residues: npt.NDArray[np.uint8],
-        offsets: npt.NDArray[np.int64],
-        rows: npt.NDArray[np.int64],
-        begins: npt.NDArray[np.int32],
-    ) -> tuple[Places, npt.NDArray[np.int64]]:
-        """Return the places that are proposed for pairs of one profile, and the pair that each is of.
+    def of(cls, digits: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Proteins:
+        """Return the proteins that lie between the ``offsets`` of ``digits``, letters of HMMER's whole alphabet."""
+        log2_lengths = np.log2(np.maximum(np.diff(offsets), 1)).astype(np.float32)
+        return cls(np.minimum(digits, np.uint8(_RESIDUES)), offsets, log2_lengths)
 
-        ``rows`` are the proteins of the pairs, and ``begins``, ``shape=(pairs, places)``, their part of `proposed_begins`.
-        """
-        pair, place = np.nonzero(begins != NOWHERE)
-        return cls(residues, offsets, rows[pair], begins[pair, place]), pair
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What a segment, and then an alignment, has to score: bits beyond the log2 of the shorter of protein and profile."""
+
+    segment: float
+    alignment: float
 
 
 def proposed_begins(candidates: Candidates) -> npt.NDArray[np.int32] | None:
@@ -82,126 +116,296 @@ def proposed_begins(candidates: Candidates) -> npt.NDArray[np.int32] | None:
 
     Returns
     -------
-    ndarray, shape=(candidates, places), dtype=int32
-        From the evidence ``offset``, ``offset_2``, ...; `NOWHERE` where a candidate has fewer places.
+    ndarray, shape=(candidates, places)
+        `NOWHERE` where fewer places are proposed.
     """
-    offsets = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
-    return np.stack(offsets, axis=1).astype(np.int32, copy=False) if offsets else None
+    columns = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
+    return np.stack(columns, axis=1).astype(np.int32) if columns else None
 
 
-def letter_scores(hmm: HMM) -> npt.NDArray[np.int8]:
-    """Return what each letter scores at each position of ``hmm``, in `UNITS` to the bit.
+def profile_scores(hmm: HMM) -> ProfileScores:
+    """Return what each letter scores at each position of ``hmm``."""
+    emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
+    ratios = np.maximum(emissions, np.float32(1e-12)).T / BACKGROUND[:, None]
+    shape = _RESIDUES + 1, len(emissions) + 2 * BAND
+    scores, odds = np.full(shape, _LOWEST, dtype=np.int8), np.full(shape, _LEAST_PACKED, dtype=np.int8)
+    inside = slice(BAND, -BAND)
+    scores[_RESIDUES, inside] = _UNKNOWN
+    scores[:_RESIDUES, inside] = np.clip(np.rint(UNITS * np.log2(ratios)), _LOWEST, -_LOWEST)
+    odds[_RESIDUES, inside] = _pack(np.array([_UNKNOWN_RATIO], dtype=np.float32))
+    odds[:_RESIDUES, inside] = _pack(ratios)
+    return ProfileScores(scores, odds)
+
+
+def _pack(ratios: Real) -> npt.NDArray[np.int8]:
+    """Return each ratio as a byte: the last five bits of the exponent of a float, and the three that follow, rounded."""
+    packed = ((ratios.view(np.int32) + (1 << 19)) >> 20) - (127 << 3)
+    return np.clip(packed, _LEAST_PACKED, _MOST_PACKED).astype(np.int8)
+
+
+def _unpack(packed: npt.NDArray[np.int8]) -> Real:
+    """Return what `_pack` was given, rounded."""
+    return ((packed.astype(np.int32) << 20) + (127 << 23)).view(np.float32)
+
+
+def score_places(
+    profile: ProfileScores,
+    proteins: Proteins,
+    rows: npt.NDArray[np.int64],
+    begins: npt.NDArray[np.int32],
+    least: Least,
+    *,
+    plain: bool = False,
+) -> npt.NDArray[np.void]:
+    """Score the places at which ``profile`` may begin in some proteins.
+
+    Parameters
+    ----------
+    rows
+        ``shape=(n,)``: the proteins.
+    begins
+        ``shape=(n, places)``: residue, perhaps outside of the protein, at which the profile begins on the middle one of the
+        diagonals, or `NOWHERE`.
+    least
+        What a place needs for its next step.
+    plain
+        Leave out what only some processors have.
 
     Returns
     -------
-    ndarray, shape=(letters, BAND + positions + BAND)
-        Letters in the order of HMMER's alphabet; one that stands for several residues costs a little. Places beside the profile
-        cost more than is worth going there.
-    """
-    emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
-    background = np.asarray(Background(AMINO).residue_frequencies, dtype=np.float32)
-    residues = emissions.shape[1]
-    bits = np.log2(np.maximum(emissions, np.float32(1e-12)) / background)
-    scores = np.full((len(AMINO.symbols), len(emissions) + 2 * BAND), _LOWEST, dtype=np.int8)
-    inside = scores[:, BAND:-BAND]
-    inside[:residues] = np.clip(np.rint(UNITS * bits), _LOWEST, -_LOWEST).T
-    inside[residues:] = _UNKNOWN
-    return scores
+    ndarray of `SCORED`, shape=(n, places)
+        0 for steps that were not taken.
 
-
-def best_segments(scores: npt.NDArray[np.int8], places: Places, *, plain: bool = False) -> Scores:
-    """Return the score of the best ungapped segment of each candidate, in `UNITS` to the bit, at most `SEGMENT_ENOUGH`.
-
-    ``plain`` leaves out what only some processors have.
+    Notes
+    -----
+    In an alignment, a gap costs `GAP_OPEN` for the first residue or position and `GAP_EXTEND` for each further one. While positions
+    are passed over, a residue goes with each but the first: that lets all diagonals be worked on at once. The alignments
+    that are summed have `OPEN` and `EXTEND` instead.
     """
     functions = library(_MODULE)
     if functions is None:
-        return best_segments_in_numpy(scores, places)
-    return _compute(functions.best_segments, scores, places, after=(c_int64(plain),))
-
-
-def best_alignments(scores: npt.NDArray[np.int8], places: Places) -> Scores:
-    """Return the score of the best alignment of each candidate within the band, in `UNITS` to the bit, at most `ENOUGH`.
-
-    A gap costs `GAP_OPEN` for the first residue or position and `GAP_EXTEND` for each further one. While positions are passed over,
-    a residue goes with each but the first: that lets all diagonals be worked on at once.
-    """
-    functions = library(_MODULE)
-    if functions is None:
-        return best_alignments_in_numpy(scores, places)
-    return _compute(functions.best_alignments, scores, places, before=(c_int16(GAP_OPEN), c_int16(GAP_EXTEND)))
-
-
-def _compute(
-    function: Any,
-    scores: npt.NDArray[np.int8],
-    places: Places,
-    *,
-    before: tuple[Any, ...] = (),
-    after: tuple[Any, ...] = (),
-) -> Scores:
-    """Call ``function`` on the candidates, with what it takes ``before`` and ``after`` the place for the result."""
-    best = np.empty(len(places.rows), dtype=np.int16)
-    function(
-        *(address(scores, np.int8), c_int64(scores.shape[1] - 2 * BAND), address(places.residues, np.uint8)),
-        *(address(places.offsets, np.int64), address(places.rows, np.int64), address(places.begins, np.int32)),
-        *(c_int64(len(places.rows)), *before, address(best, np.int16), *after),
+        return _score_places_in_numpy(profile, proteins, rows, begins, least)
+    scored = np.empty(begins.shape, dtype=SCORED)
+    functions.score_places(
+        *(address(profile.scores, np.int8), address(profile.odds, np.int8), c_int64(profile.positions)),
+        *(address(proteins.residues, np.uint8), address(proteins.offsets, np.int64)),
+        *(address(proteins.log2_lengths, np.float32), c_float(float(np.log2(np.float32(profile.positions))))),
+        *(address(rows, np.int64), address(begins, np.int32), c_int64(begins.shape[0]), c_int64(begins.shape[1])),
+        *(c_int32(NOWHERE), c_float(least.segment), c_float(least.alignment), c_float(UNITS)),
+        *(c_int16(GAP_OPEN), c_int16(GAP_EXTEND), c_float(float(OPEN)), c_float(float(EXTEND)), c_int64(plain)),
+        address(scored, SCORED),
     )
-    return best
+    return scored
 
 
-def best_segments_in_numpy(scores: npt.NDArray[np.int8], places: Places) -> Scores:
-    """Do what `best_segments` does, in numpy."""
+def domain_bits(
+    scored: npt.NDArray[np.void], lengths: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return HMMER's score of a domain at each place, as far as the band tells it: bits, -inf for places that were not good enough.
 
-    def step(states: list[Scores], letters: npt.NDArray[np.int8]) -> Scores:
-        (sums,) = states
-        sums += letters
-        return np.clip(sums, 0, SEGMENT_ENOUGH, out=sums)
-
-    return _by_residue(scores, places, 1, step)
-
-
-def best_alignments_in_numpy(scores: npt.NDArray[np.int8], places: Places) -> Scores:
-    """Do what `best_alignments` does, in numpy."""
-    lanes = np.arange(BAND)
-    up, down = np.maximum(lanes - 1, 0), np.minimum(lanes + 1, BAND - 1)
-
-    def step(states: list[Scores], letters: npt.NDArray[np.int8]) -> Scores:
-        aligned, positions_passed, residues_passed, opened = states
-        np.maximum(aligned, np.maximum(positions_passed, residues_passed), out=aligned)
-        residues_passed[:] = np.maximum(opened, residues_passed - np.int16(GAP_EXTEND))[:, down]
-        aligned += letters
-        np.clip(aligned, 0, ENOUGH, out=aligned)
-        np.subtract(aligned, np.int16(GAP_OPEN), out=opened)
-        positions_passed[:] = np.maximum(opened, positions_passed - np.int16(GAP_EXTEND))[:, up]
-        return aligned
-
-    return _by_residue(scores, places, 4, step)
+    It is the Forward score in HMMER's uniform local mode for one domain, less the correction for composition (null2). ``lengths``
+    and ``positions`` are those of the protein and the profile and of the shape of ``scored``, or broadcast to it.
+    """
+    length, width = lengths.astype(np.float64), positions.astype(np.float64)
+    entry = 1 - np.log2(width) - np.log2(width + 1)
+    outside = 2 * np.log2(3 / (length + 3)) + length * np.log2(length / (length + 3))
+    null = length * np.log2(length / (length + 1)) - np.log2(length + 1)
+    with np.errstate(divide="ignore"):
+        forward = np.log2(scored["sum"].astype(np.float64)) + scored["halved"] + entry + outside - null
+    return forward - np.logaddexp2(0, scored["composition"] / FRACTIONS - _COMPOSITION_PRIOR)
 
 
-def _by_residue(
-    scores: npt.NDArray[np.int8],
-    places: Places,
-    states: int,
-    step: Callable[[list[Scores], npt.NDArray[np.int8]], Scores],
-) -> Scores:
-    """Return the largest score of each candidate; ``step`` takes ``states`` arrays ``(candidates, BAND)`` over one residue."""
-    windows = np.lib.stride_tricks.sliding_window_view(scores, BAND, axis=1)  # (letters, places, BAND)
-    best = np.zeros(len(places.rows), dtype=np.int16)
-    for start in range(0, len(places.rows), _TOGETHER):
-        part = places[start : start + _TOGETHER]
-        begin = part.offsets[part.rows]
-        first = -part.begins.astype(np.int64) - BAND // 2  # position beside residue 0 on the first diagonal
+def pair_bits(bits: npt.NDArray[np.float64], begins: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Return the score of each pair: of its best place, and of those others that score and share no diagonal with a better one.
+
+    Both arrays have the shape ``(pairs, places)``.
+    """
+    order = np.argsort(-bits, axis=1, kind="stable")
+    bits, begins = np.take_along_axis(bits, order, axis=1), np.take_along_axis(begins, order, axis=1).astype(np.int64)
+    total = bits[:, 0].copy()
+    counted = np.zeros(bits.shape, dtype=np.bool_)
+    counted[:, 0] = True
+    for place in range(1, bits.shape[1]):
+        apart = np.abs(begins[:, place, None] - begins[:, :place]) >= BAND
+        counted[:, place] = (bits[:, place] > 0) & (apart | ~counted[:, :place]).all(axis=1)
+        total += np.where(counted[:, place], bits[:, place], 0)
+    return total
+
+
+# ---- the same in numpy
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Places of one profile: the protein of each, and where the profile begins."""
+
+    proteins: Proteins
+    positions: int
+    rows: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int64]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return self.proteins.offsets[self.rows + 1] - self.proteins.offsets[self.rows]
+
+    def __getitem__(self, kept: npt.NDArray[Any] | slice) -> _Places:
+        return _Places(self.proteins, self.positions, self.rows[kept], self.begins[kept])
+
+    def longest_first(self) -> tuple[_Places, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the places, those with the most residues beside a position first: with the order, the first of them and how many."""
+        first = -self.begins - BAND // 2  # position beside residue 0 on the first diagonal
         at = np.maximum(0, -first - BAND + 1)
-        steps = np.minimum(part.offsets[part.rows + 1] - begin, scores.shape[1] - 2 * BAND - first) - at
-        order = np.argsort(-steps, kind="stable")  # the longest first, so that those still going are the first ones
-        first, at, begin, steps = first[order], at[order], begin[order], steps[order]
-        arrays = [np.zeros((len(order), BAND), dtype=np.int16) for _ in range(states)]
-        largest = np.zeros((len(order), BAND), dtype=np.int16)
+        steps = np.maximum(0, np.minimum(self.lengths, self.positions - first) - at)
+        order = np.argsort(-steps, kind="stable")
+        return self[order], order, at[order], steps[order]
+
+    def letters(
+        self, table: npt.NDArray[np.int8], at: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[int, slice, npt.NDArray[np.int8]]]:
+        """Yield the number of each residue, the places that still have one, and what it scores on each diagonal."""
+        windows = np.lib.stride_tricks.sliding_window_view(table, BAND, axis=1)  # (letters, places, BAND)
+        begin, first = self.proteins.offsets[self.rows], -self.begins - BAND // 2
         for number in range(int(steps.max(initial=0))):
             going = slice(int(np.searchsorted(-steps, -number)))
             place = at[going] + number
-            letters = windows[part.residues[begin[going] + place], BAND + first[going] + place]
-            np.maximum(largest[going], step([array[going] for array in arrays], letters), out=largest[going])
-        best[start + order] = largest.max(axis=1)
-    return best
+            yield number, going, windows[self.proteins.residues[begin[going] + place], BAND + first[going] + place]
+
+
+def _score_places_in_numpy(
+    profile: ProfileScores,
+    proteins: Proteins,
+    rows: npt.NDArray[np.int64],
+    begins: npt.NDArray[np.int32],
+    least: Least,
+) -> npt.NDArray[np.void]:
+    scored = np.zeros(begins.shape, dtype=SCORED)
+    flat = scored.reshape(-1)
+    at = np.flatnonzero(begins.reshape(-1) != NOWHERE)
+    places = _Places(proteins, profile.positions, np.repeat(rows, begins.shape[1]), begins.reshape(-1).astype(np.int64))
+    shorter = np.minimum(proteins.log2_lengths, np.log2(np.float32(profile.positions)))
+    flat["segment"][at] = _in_parts(_best_segments, profile, places[at])
+    at = at[flat["segment"][at] >= np.float32(UNITS) * (np.float32(least.segment) + shorter[places.rows[at]])]
+    flat["alignment"][at] = _in_parts(_best_alignments, profile, places[at])
+    at = at[flat["alignment"][at] >= np.float32(UNITS) * (np.float32(least.alignment) + shorter[places.rows[at]])]
+    for name, values in zip(("sum", "halved"), _in_parts(_all_alignments, profile, places[at]).T, strict=True):
+        flat[name][at] = values
+    flat["composition"][at] = _in_parts(_composition_scores, profile, places[at])
+    return scored
+
+
+def _in_parts(
+    score: Callable[[ProfileScores, _Places], npt.NDArray[Any]], profile: ProfileScores, places: _Places
+) -> npt.NDArray[Any]:
+    """Return what ``score`` says of the places, some at a time."""
+    starts = range(0, max(1, len(places.rows)), _TOGETHER)
+    return np.concatenate([score(profile, places[start : start + _TOGETHER]) for start in starts])
+
+
+def _best_segments(profile: ProfileScores, places: _Places) -> Whole:
+    places, order, at, steps = places.longest_first()
+    sums, largest = np.zeros((2, len(order), BAND), dtype=np.int16)
+    for _, going, letters in places.letters(profile.scores, at, steps):
+        sums[going] = np.clip(sums[going] + letters, 0, SEGMENT_ENOUGH)
+        np.maximum(largest[going], sums[going], out=largest[going])
+    return _put_back(largest.max(axis=1), order)
+
+
+def _best_alignments(profile: ProfileScores, places: _Places) -> Whole:
+    return _alignments(profile, places)[0]
+
+
+_LANES = np.arange(BAND)
+_UP, _DOWN = np.maximum(_LANES - 1, 0), np.minimum(_LANES + 1, BAND - 1)
+
+
+def _alignments(profile: ProfileScores, places: _Places) -> tuple[Whole, npt.NDArray[np.int64]]:
+    """Return the score of each place's best alignment, and where it lies: first residue, end of residues and last position.
+
+    Of equal ones it is that on the lowest diagonal, and of those the first.
+    """
+    places, order, at, steps = places.longest_first()
+    aligned, positions_passed, residues_passed, opened, best = np.zeros((5, len(order), BAND), dtype=np.int16)
+    length, length_positions, length_residues, ends, lengths = np.zeros((5, len(order), BAND), dtype=np.int64)
+    extend = np.int16(GAP_EXTEND)
+    for number, going, letters in places.letters(profile.scores, at, steps):
+        a, p, r, o, n, n_p, n_r = (
+            array[going] for array in (aligned, positions_passed, residues_passed, opened, length, length_positions, length_residues)
+        )
+        gap, of_gap = np.maximum(p, r), np.where(r > p, n_r, n_p)
+        before, of_before = np.maximum(gap, a), np.where(gap > a, of_gap, n)
+        residues_passed[going], length_residues[going] = (
+            np.maximum(o, r - extend)[:, _DOWN],
+            (np.where(r - extend > o, n_r, n) + 1)[:, _DOWN],
+        )
+        a = aligned[going] = np.clip(before + letters, 0, ENOUGH)
+        n = length[going] = np.where(a > 0, of_before + 1, 0)
+        o = opened[going] = a - np.int16(GAP_OPEN)
+        positions_passed[going], length_positions[going] = (
+            np.maximum(o, p - extend)[:, _UP],
+            np.where(p - extend > o, n_p + 1, n)[:, _UP],
+        )
+        better = a > best[going]
+        ends[going][better] = np.broadcast_to((at[going] + number + 1)[:, None], better.shape)[better]
+        lengths[going][better] = n[better]
+        np.maximum(best[going], a, out=best[going])
+    lane = best.argmax(axis=1)
+    chosen = np.arange(len(order)), lane
+    last = ends[chosen] - 1 - places.begins - BAND // 2 + lane
+    where = np.stack([ends[chosen] - lengths[chosen], ends[chosen], last], axis=1)
+    return _put_back(best[chosen], order), _put_back(where, order)
+
+
+def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.float64]:
+    """Return what all alignments weigh: ``sum`` and ``halved`` of `SCORED`, in two columns."""
+    places, order, at, steps = places.longest_first()
+    aligned, positions_passed, residues_passed, ended = np.zeros((4, len(order), BAND), dtype=np.float32)
+    length = places.lengths[:, None]
+    inside = (length + 3).astype(np.float32) / length.astype(np.float32)
+    go_on, close = inside * (np.float32(1) - OPEN - OPEN), inside * (np.float32(1) - EXTEND)
+    insert, insert_more, begun = inside * OPEN, inside * EXTEND, inside.copy()
+    halved = np.zeros(len(order), dtype=np.int32)
+    for number, going, letters in places.letters(profile.odds, at, steps):
+        a, p, r = aligned[going], positions_passed[going], residues_passed[going]
+        before = a * go_on[going] + (r + p) * close[going]
+        moved = a * insert[going] + r * insert_more[going]
+        r[:, :-1], r[:, -1] = moved[:, 1:], 0
+        a[:] = np.maximum((before + begun[going]) * _unpack(letters), _LEAST_CHANCE)
+        moved = a * OPEN + p * EXTEND
+        p[:, 1:], p[:, 0] = moved[:, :-1], 0
+        ended[going] += a
+        calm = (steps[going] == number + 1) | ((number + 1) % _CALM == 0)
+        largest = ended[going].max(axis=1)
+        power = np.where(calm & (largest > 1), np.frexp(largest)[1] - 1, 0)
+        less = np.ldexp(np.float32(1), -power)[:, None]
+        for array in (a, r, p, ended[going]):
+            array *= less
+        begun[going] = np.maximum(begun[going] * less, np.where(power[:, None] > 0, _LEAST_CHANCE, 0))
+        halved[going] += power
+    half, total = ended[:, : BAND // 2] + ended[:, BAND // 2 :], np.zeros(len(order), dtype=np.float32)
+    for lane in range(BAND // 2):
+        total += half[:, lane]
+    return _put_back(np.stack([total.astype(np.float64), halved], axis=1), order)
+
+
+def _composition_scores(profile: ProfileScores, places: _Places) -> npt.NDArray[np.int64]:
+    """Return what the residues of each place's best alignment score if each came from the mean composition of its positions."""
+    packed = profile.odds[:_RESIDUES, BAND:-BAND].astype(np.int64)
+    power, digits = (packed >> 3) + 13, 8 + (packed & 7)
+    ratios = np.where(power >= 0, digits << np.maximum(power, 0), digits >> np.maximum(-power, 0))  # in 2^-16
+    sums = np.concatenate([np.zeros((_RESIDUES, 1), dtype=np.int64), np.cumsum(ratios, axis=1)], axis=1)
+    _, where = _alignments(profile, places)
+    scores = np.zeros(len(where), dtype=np.int64)
+    begins = places.proteins.offsets[places.rows]
+    for number, (begin, (first, end, last)) in enumerate(zip(begins, where.tolist(), strict=True)):
+        positions = min(end - first, last + 1)
+        if positions > 0:
+            counts = np.bincount(places.proteins.residues[begin + first : begin + end], minlength=_RESIDUES)[:_RESIDUES]
+            means = (sums[:, last + 1] - sums[:, last + 1 - positions]) / float(positions << 16)
+            scores[number] = counts @ np.floor(FRACTIONS * np.log2(means) + 0.5).astype(np.int64)
+    return scores
+
+
+def _put_back(values: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    result = np.empty_like(values)
+    result[order] = values
+    return result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +15,8 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.diagonals import UNITS, Places, best_alignments, best_segments
-from photophore_hmmer.store import Preparer, ProfileStore
+from photophore_hmmer.diagonals import Least, Proteins, domain_bits, pair_bits, score_places
+from photophore_hmmer.store import Preparer, ProfileStore, Thresholds
 from photophore_hmmer.subnormals import flushed
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
@@ -33,6 +35,8 @@ class Digits:
     ----------
     residues, offsets
         The letters of all proteins, and where each protein begins and the last ends.
+    proteins
+        The same for the scores on diagonals.
     """
 
     def __init__(self, batch: SequenceBatch) -> None:
@@ -40,6 +44,7 @@ class Digits:
         self.offsets = np.concatenate([[0], np.cumsum([len(sequence) for sequence in batch.sequences])]).astype(
             np.int64
         )
+        self.proteins = Proteins.of(self.residues, self.offsets)
         self._sequences: dict[int, DigitalSequence] = {}
 
     def sequence(self, row: int) -> DigitalSequence:
@@ -78,6 +83,14 @@ class FamilyHit(NamedTuple):
     domains: tuple[DomainHit, ...]
 
 
+class Work(NamedTuple):
+    """A profile and its candidates: rows into the batch, and residues ``(n, places)`` on which it may begin, if they are known."""
+
+    target: int
+    rows: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int32] | None
+
+
 class Searcher:
     """Compares profiles with proteins, in one thread.
 
@@ -88,24 +101,53 @@ class Searcher:
 
     def __init__(self, store: ProfileStore, config: HmmerConfig) -> None:
         self._store = store
-        self._segment, self._alignment = config.segment, config.alignment
+        self._config = config
         self._preparer = Preparer()
         self._arguments = pipeline_arguments(config, len(store))
         self._pipeline = Pipeline(AMINO, **self._arguments)
 
-    def search(
-        self, target: int, proteins: Digits, rows: npt.NDArray[np.int64], begins: npt.NDArray[np.int32] | None
-    ) -> list[FamilyHit]:
-        """Return the hits of profile ``target`` among the proteins at ``rows``.
+    def search(self, works: Sequence[Work], digits: Digits) -> list[FamilyHit]:
+        """Return the hits of some profiles among their candidates.
 
-        Where it is known on which residues of each the profile may begin, HMMER is asked only about those that align well there.
+        Where it is known on which residues of each a profile may begin, HMMER is asked only about those that align well there.
         """
-        if begins is not None:
-            places, _ = Places.proposed(proteins.residues, proteins.offsets, rows, begins)
-            rows = self._aligning(target, places)
+        known = [work for work in works if work.begins is not None]
+        rows = {work.target: work.rows for work in works if work.begins is None}
+        margins = self.margins(known, digits)
+        for work, margin in zip(known, margins, strict=True):
+            rows[work.target] = work.rows[(margin >= -self._config.margin) & (margin > -np.inf)]
+        return [hit for work in works for hit in self._compare(work.target, rows[work.target], digits)]
+
+    def margins(self, works: Sequence[Work], digits: Digits) -> list[npt.NDArray[np.float64]]:
+        """Return for each profile by how many bits its candidates score more, on their diagonals, than what is reported.
+
+        -inf for a candidate without a segment and an alignment that are good enough.
+        """
+        if not works:
+            return []
+        least = Least(self._config.segment, self._config.alignment)
+        scored, positions, reported = [], [], []
+        for work in works:
+            profile, thresholds = self._store.scores(work.target, self._preparer)
+            scored.append(score_places(profile, digits.proteins, work.rows, work.begins, least))
+            positions.append(profile.positions)
+            reported.append(reported_bits(thresholds, self._config, self._arguments["Z"]))
+        counts = [len(work.rows) for work in works]
+        places = np.concatenate(scored)
+        good = np.flatnonzero((places["sum"] > 0).any(axis=1))  # few
+        rows = np.concatenate([work.rows for work in works])[good]
+        work_of = np.repeat(np.arange(len(works)), counts)[good]
+        lengths = digits.offsets[rows + 1] - digits.offsets[rows]
+        bits = domain_bits(places[good], lengths[:, None], np.array(positions)[work_of][:, None])
+        margins = np.full(len(places), -np.inf)
+        margins[good] = pair_bits(bits, np.concatenate([work.begins for work in works])[good]) - np.array(reported)[work_of]
+        return np.split(margins, np.cumsum(counts)[:-1])
+
+    def _compare(self, target: int, rows: npt.NDArray[np.int64], digits: Digits) -> list[FamilyHit]:
+        """Return the hits of profile ``target`` among the proteins at ``rows``, by HMMER."""
         if not len(rows):
             return []
-        sequences = [proteins.sequence(row) for row in rows.tolist()]
+        sequences = [digits.sequence(row) for row in rows.tolist()]
         profile: OptimizedProfile = self._store.optimized(target, self._preparer)
         try:
             with flushed():
@@ -117,15 +159,14 @@ class Searcher:
         self._pipeline.clear()
         return found
 
-    def _aligning(self, target: int, places: Places) -> npt.NDArray[np.int64]:
-        """Return the proteins whose best segment, and then whose best alignment, has the configured score."""
-        scores = self._store.letter_scores(target, self._preparer)
-        for best, least in ((best_segments, self._segment), (best_alignments, self._alignment)):
-            if least:
-                lengths = places.offsets[places.rows + 1] - places.offsets[places.rows]
-                shorter = np.minimum(lengths, self._store.table.lengths[target])
-                places = places[best(scores, places) >= UNITS * (least + np.log2(shorter))]
-        return np.unique(places.rows)
+
+def reported_bits(thresholds: Thresholds, config: HmmerConfig, z: float) -> float:
+    """Return the score at which ``config`` has a profile reported, in bits; ``z`` comparisons are counted on."""
+    if config.cut != "none":
+        return float(getattr(thresholds, BIT_CUTOFFS[config.cut]))  # there: a database without is refused
+    if config.score is not None:
+        return config.score
+    return thresholds.tau - math.log(config.evalue / z) / thresholds.rate
 
 
 def pipeline_arguments(config: HmmerConfig, profiles: int) -> dict[str, Any]:

@@ -7,15 +7,13 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from pyhmmer.plan7 import HMM, Background, HMMFile, OptimizedProfile, Profile
 
 from photophore.errors import DatabaseError
 from photophore_hmmer.alphabet import AMINO
-from photophore_hmmer.diagonals import letter_scores
+from photophore_hmmer.diagonals import ProfileScores, profile_scores
 from photophore_hmmer.table import COMPRESSED_FILE, ProfileTable
 
 if sys.version_info >= (3, 14):
@@ -68,6 +66,22 @@ class Preparer:
         return self._scratch.to_optimized()
 
 
+class Thresholds(NamedTuple):
+    """What a profile says of its scores: location (bits) and rate (1/bit) of its Forward scores by chance, and its cut-offs (bits)."""
+
+    tau: float
+    rate: float
+    gathering: float | None
+    trusted: float | None
+    noise: float | None
+
+    @classmethod
+    def of(cls, hmm: HMM) -> Thresholds:
+        """Return those of ``hmm``."""
+        cutoffs, chance = hmm.cutoffs, hmm.evalue_parameters
+        return cls(chance.f_tau, chance.f_lambda, cutoffs.gathering1, cutoffs.trusted1, cutoffs.noise1)
+
+
 class ProfileStore:
     """Profiles by their number in the database.
 
@@ -81,7 +95,7 @@ class ProfileStore:
         self.table = ProfileTable.load(folder)
         self._path = folder / self.table.file
         self._ready: dict[int, OptimizedProfile] = {}
-        self._letters: dict[int, npt.NDArray[np.int8]] = {}
+        self._scores: dict[int, tuple[ProfileScores, Thresholds]] = {}
         try:
             self._file = self._path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
@@ -125,12 +139,13 @@ class ProfileStore:
             profile = self._ready[target] = preparer.prepare(preparer.read(self, target))
         return profile
 
-    def letter_scores(self, target: int, preparer: Preparer) -> npt.NDArray[np.int8]:
-        """Return what each letter scores along profile number ``target``; see `letter_scores`."""
-        scores = self._letters.get(target)
-        if scores is None:
-            scores = self._letters[target] = letter_scores(preparer.read(self, target))
-        return scores
+    def scores(self, target: int, preparer: Preparer) -> tuple[ProfileScores, Thresholds]:
+        """Return what each letter scores along profile number ``target``, and what its scores are worth."""
+        known = self._scores.get(target)
+        if known is None:
+            hmm = preparer.read(self, target)
+            known = self._scores[target] = profile_scores(hmm), Thresholds.of(hmm)
+        return known
 
     def _damaged(self, target: int, reason: str) -> DatabaseError:
         return DatabaseError(
