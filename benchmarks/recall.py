@@ -124,7 +124,10 @@ def report(args, config, proteins, chain, chosen, truth, scored) -> None:  # noq
         print(f"| {shown} | {100 * share:.2f} % | " + " | ".join(cells) + " |")
 
     names = tuple(f"{low:g} < E <= {high:g}" if low > 0 else f"E <= {high:g}" for low, high in BINS)
-    for title, values in (("the aggregator's score alone", score), ("bits above what is reported, on its diagonals", aligned)):
+    for title, values in (
+        ("the aggregator's score alone", score),
+        ("bits above what is reported, on its diagonals", aligned),
+    ):
         ranked = np.sort(values[values > -np.inf])[::-1]
         if not len(ranked):
             continue

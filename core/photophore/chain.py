@@ -74,20 +74,35 @@ class Chain:
     annotator: Annotator
     targets: TargetTable
 
-    def annotate(self, batch: SequenceBatch) -> Sequence[Annotation]:
-        """Take proteins through the whole chain; `StageError` where a record of them cannot be worked on."""
-        clock = self.search.clock
-        neighbours = self.search.neighbours(batch)
-        stage = f"aggregator {self.aggregator_name}"
-        with clock("aggregate"), self.search.guarded(stage, batch):
-            candidates = self.aggregator.aggregate(neighbours, self.targets)
-            check_candidates(candidates, batch, len(self.targets), stage)
-        del neighbours
+    def annotate(self, batch: SequenceBatch, candidates: Candidates | None = None) -> Sequence[Annotation]:
+        """Take proteins through the whole chain, or on from their candidates.
+
+        Raises
+        ------
+        StageError
+            A record of the batch cannot be worked on.
+        """
+        if candidates is None:
+            candidates = self.candidates(batch)
         stage = f"annotator {self.annotator_name}"
-        with clock("annotate"), self.search.guarded(stage, batch):
+        with self.search.clock("annotate"), self.search.guarded(stage, batch):
             annotations = self.annotator.annotate(batch, candidates)
             check_annotations(annotations, batch, stage)
         return [replace(annotation, method=self.method) for annotation in annotations]
+
+    def candidates(self, batch: SequenceBatch) -> Candidates:
+        """Take proteins through all but the annotator; `StageError` as above."""
+        neighbours = self.search.neighbours(batch)
+        stage = f"aggregator {self.aggregator_name}"
+        with self.search.clock("aggregate"), self.search.guarded(stage, batch):
+            candidates = self.aggregator.aggregate(neighbours, self.targets)
+            check_candidates(candidates, batch, len(self.targets), stage)
+        return candidates
+
+    @property
+    def in_halves(self) -> bool:
+        """Whether candidates can be found for one batch while another is annotated: no link is asked for two things at once."""
+        return not isinstance(self.annotator, UsesEncoder)
 
 
 def open_chain(database: Database, links: Mapping[str, Link], runtime: Runtime, clock: Clock | None = None) -> Chain:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from photophore.chain import Chain, open_chain
@@ -23,8 +25,8 @@ from photophore.registry import Registry
 from photophore.runconfig import KINDS, LinkChoice, RunConfig, merge_links
 from photophore.runfacts import Counts, DatabaseFact, PluginFact, RunFacts
 from photophore.shards import shard_facts
-from photophore.stream import Isolation, ReadBatch, batches, prefetch
-from photophore.types import BatchResult, SequenceBatch
+from photophore.stream import Isolation, Prefetch, ReadBatch, StageError, batches
+from photophore.types import BatchResult, Candidates, SequenceBatch
 from photophore.workers import SHARED_RECORDS, SHARED_RESIDUES, Workers
 from photophore.writers import ALL_FILES, formats_for, open_writers
 
@@ -44,13 +46,23 @@ class Plan:
     facts: RunFacts
 
 
+_Found = tuple[ReadBatch, Candidates | None]
+
+
 @dataclass(frozen=True)
 class RunSummary:
-    """What came of a run; ``counts.proteins = annotated + unannotated + failed``."""
+    """What came of a run; ``counts.proteins = annotated + unannotated + failed``.
+
+    Parameters
+    ----------
+    total
+        Wall-clock seconds of the run: less than those of its stages together where these overlap.
+    """
 
     plan: Plan
     counts: Counts = field(default_factory=Counts)
     residues: int = 0
+    total: float = 0.0
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -77,7 +89,7 @@ def run(config: RunConfig, registry: Registry, progress: Progress | None = None)
     columns = plan.links["annotator"].spec.columns
     with (
         open_writers(Path(config.output), plan.formats, columns, plan.facts, force=config.force) as writer,
-        closing(prefetch(_read(plan))) as stream,
+        closing(Prefetch(_read(plan))) as stream,
         closing(_annotated(plan, opened, registry, _timed(stream, clock), clock)) as annotated,
     ):
         progress.begin("annotating", total_bytes(config.inputs))
@@ -88,7 +100,8 @@ def run(config: RunConfig, registry: Registry, progress: Progress | None = None)
             progress.advance(read.bytes_read, _detail(writer.counts))
         progress.end()
         plan.facts.warnings += tally.warnings(writer.counts)
-    return RunSummary(plan, writer.counts, tally.residues)
+    total = (datetime.now(UTC) - plan.facts.started).total_seconds()
+    return RunSummary(plan, writer.counts, tally.residues, total)
 
 
 def check(config: RunConfig, registry: Registry) -> Plan:
@@ -137,10 +150,26 @@ def _annotated(
         plan.facts.resources["processes"] = workers.started
         clock.add(workers.mean_seconds())
         return
-    isolation = Isolation((opened or _open(plan, clock)).annotate)
-    for read in itertools.chain(first, batches):
-        annotations, failures = isolation.run(read.sequences)
-        yield read, BatchResult(read.sequences, annotations, (*read.failures, *failures))
+    chain = opened or _open(plan, clock)
+    isolation = Isolation(chain.annotate)
+    found: Generator[_Found] | Prefetch[_Found] = _candidates(chain, itertools.chain(first, batches), isolation)
+    if plan.runtime.threads > 1 and chain.in_halves:
+        found = Prefetch(found, depth=1)  # the processors that one half leaves idle work on the other
+    with closing(found):
+        for read, candidates in found:
+            whole = partial(chain.annotate, read.sequences, candidates)
+            annotations, failures = isolation.run(read.sequences, whole)
+            yield read, BatchResult(read.sequences, annotations, (*read.failures, *failures))
+
+
+def _candidates(chain: Chain, batches: Iterator[ReadBatch], isolation: Isolation) -> Generator[_Found]:
+    """Yield each batch with its candidates, or with none where a record of it stands in the way: `isolation` finds which."""
+    for read in batches:
+        candidates = None
+        if len(read.sequences) and isolation.fits(read.sequences):
+            with suppress(StageError):
+                candidates = chain.candidates(read.sequences)
+        yield read, candidates
 
 
 def _by_processes(plan: Plan) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -102,39 +102,53 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[T], *, depth: int = 2) -> Generator[T]:
-    """Yield ``items`` in order while a thread makes the next ones, at most ``depth`` ahead; its error is raised here."""
-    ready: queue.Queue[T | _End] = queue.Queue(depth)
-    stopped = threading.Event()
+class Prefetch(Iterator[T]):
+    """The ``items`` in order, while a thread makes the next ones, at most ``depth`` ahead; its error is raised here.
 
-    def put(item: T | _End) -> bool:
-        while not stopped.is_set():
+    `close` may be called while another thread waits for the next item: it gets none.
+    """
+
+    def __init__(self, items: Iterable[T], *, depth: int = 2) -> None:
+        self._items = items
+        self._ready: queue.Queue[T | _End] = queue.Queue(depth)
+        self._stopped = threading.Event()
+        threading.Thread(target=self._produce, name="photophore-ahead", daemon=True).start()
+
+    def __next__(self) -> T:
+        while not self._stopped.is_set():
             try:
-                ready.put(item, timeout=_POLL_S)
+                item = self._ready.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if not isinstance(item, _End):
+                return item
+            self.close()
+            if item.error is not None:
+                raise item.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Make no more items."""
+        self._stopped.set()
+
+    def _produce(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again where the items are used
+            self._put(_End(error))
+        else:
+            self._put(_End())
+
+    def _put(self, item: T | _End) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
             return True
         return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-        except BaseException as error:  # noqa: BLE001 - raised again where the items are used
-            put(_End(error))
-        else:
-            put(_End())
-
-    thread = threading.Thread(target=produce, name="photophore-read", daemon=True)
-    thread.start()
-    try:
-        while not isinstance(item := ready.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        stopped.set()
 
 
 class Isolation:
@@ -153,8 +167,12 @@ class Isolation:
         #: Residues that fit the memory of the device, as far as it is known.
         self.max_residues: int | None = None
 
-    def run(self, batch: SequenceBatch) -> tuple[tuple[Annotation, ...], tuple[Failure, ...]]:
+    def run(
+        self, batch: SequenceBatch, whole: Callable[[], Sequence[Annotation]] | None = None
+    ) -> tuple[tuple[Annotation, ...], tuple[Failure, ...]]:
         """Return the annotations of ``batch`` in its order, and the records that failed.
+
+        ``whole`` is what is done with a batch that need not be cut, where part of the work has been done already.
 
         Raises
         ------
@@ -169,7 +187,7 @@ class Isolation:
             rows = waiting.pop()
             part = batch if len(rows) == len(batch) else batch.select(rows)
             try:
-                annotations += self._work(part)
+                annotations += whole() if whole and part is batch else self._work(part)
             except StageError as fault:
                 if fault.out_of_memory:
                     self.max_residues = max(1, part.residues // 2)
@@ -186,9 +204,13 @@ class Isolation:
             ) from None
         return tuple(annotations), tuple(failures)
 
+    def fits(self, batch: SequenceBatch) -> bool:
+        """Return whether ``batch`` fits the memory of the device, as far as it is known."""
+        return self.max_residues is None or batch.residues <= self.max_residues
+
     def _pieces(self, batch: SequenceBatch) -> list[range]:
         """Cut a batch into consecutive rows that fit `max_residues`."""
-        if self.max_residues is None or batch.residues <= self.max_residues:
+        if self.max_residues is None or self.fits(batch):
             return [range(len(batch))] if len(batch) else []
         pieces, start, residues = [], 0, 0
         for row, sequence in enumerate(batch.sequences):

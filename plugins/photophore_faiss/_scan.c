@@ -94,29 +94,39 @@ static void pack_vnni(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *p
             }
 }
 
+#define MANY 8 /* queries for whose sums there are registers */
+#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
+/* Spelled out for each query: of arrays, compilers make copies between registers. */
 __attribute__((target("avx512f,avx512bw,avx512vnni")))
 static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
-    __m512i low[FEW], high[FEW];
-    for (int q = 0; q < FEW; q++)
-        low[q] = high[q] = _mm512_set1_epi32(-g->extra[q]);
+#define BEGIN(q) \
+    const int8_t *vector##q = g->vectors[q]; \
+    __m512i low##q = _mm512_set1_epi32(-g->extra[q]), high##q = low##q;
+#define ADD(q) { \
+    int32_t four; \
+    memcpy(&four, vector##q + d, 4); \
+    const __m512i same = _mm512_set1_epi32(four); \
+    low##q = _mm512_dpbusd_epi32(low##q, one, same); \
+    high##q = _mm512_dpbusd_epi32(high##q, other, same); \
+}
+#define COMPARE(q) { \
+    const __m512i floor = _mm512_set1_epi32(g->floor[q]); \
+    reached[q] = _mm512_cmpge_epi32_mask(low##q, floor) | (uint32_t)_mm512_cmpge_epi32_mask(high##q, floor) << 16; \
+    if (reached[q]) { \
+        _mm512_storeu_si512(out[q], low##q); \
+        _mm512_storeu_si512(out[q] + 16, high##q); \
+    } \
+}
+    EACH(BEGIN)
     for (int64_t d = 0; d < dim; d += 4) {
         const __m512i one = _mm512_loadu_si512(block + d * ROWS), other = _mm512_loadu_si512(block + d * ROWS + 64);
-        for (int q = 0; q < FEW; q++) {
-            int32_t four;
-            memcpy(&four, g->vectors[q] + d, 4);
-            const __m512i same = _mm512_set1_epi32(four);
-            low[q] = _mm512_dpbusd_epi32(low[q], one, same);
-            high[q] = _mm512_dpbusd_epi32(high[q], other, same);
-        }
+        EACH(ADD)
     }
-    for (int q = 0; q < FEW; q++) {
-        const __m512i floor = _mm512_set1_epi32(g->floor[q]);
-        reached[q] = _mm512_cmpge_epi32_mask(low[q], floor) | (uint32_t)_mm512_cmpge_epi32_mask(high[q], floor) << 16;
-        if (reached[q]) {
-            _mm512_storeu_si512(out[q], low[q]);
-            _mm512_storeu_si512(out[q] + 16, high[q]);
-        }
-    }
+    EACH(COMPARE)
+#undef BEGIN
+#undef ADD
+#undef COMPARE
 }
 #endif
 
@@ -190,7 +200,7 @@ static processor this_processor(int64_t dim, int64_t instructions) {
 #endif
 #if HAS_X86
     if (instructions != PLAIN && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
-        return (processor){pack_vnni, multiply_vnni, 128, FEW, nothing, nothing};
+        return (processor){pack_vnni, multiply_vnni, 128, MANY, nothing, nothing};
 #endif
     (void)dim;
     (void)instructions;
@@ -216,15 +226,24 @@ static void sink(int64_t *heap, int64_t size, int64_t place) {
 
 /* ---- groups */
 
-static void fill_group(group *g, const processor *cpu, const int8_t *queries, int64_t dim, const int64_t *numbers, int64_t count) {
+/* Returns by how much the products of each query with rows as `pack` leaves them are too large; NULL without memory. */
+static int32_t *extras_of(const processor *cpu, const int8_t *queries, int64_t n, int64_t dim) {
+    int32_t *extra = calloc((size_t)n + 1, sizeof *extra);
+    if (extra && cpu->raised)
+        for (int64_t q = 0; q < n; q++) {
+            for (int64_t d = 0; d < dim; d++)
+                extra[q] += queries[q * dim + d];
+            extra[q] *= cpu->raised;
+        }
+    return extra;
+}
+
+static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *extra, int64_t dim, const int64_t *numbers, int64_t count) {
     g->count = count < cpu->queries ? (int)count : cpu->queries;
     for (int q = 0; q < cpu->queries; q++) {
         g->vectors[q] = queries + numbers[q < g->count ? q : 0] * dim;
-        g->extra[q] = 0;
+        g->extra[q] = extra[numbers[q < g->count ? q : 0]];
         g->floor[q] = q < g->count ? INT32_MIN : INT32_MAX;
-        if (cpu->raised)
-            for (int64_t d = 0; d < dim; d++)
-                g->extra[q] += cpu->raised * g->vectors[q][d];
         if (cpu->queries == QUERIES)
             memcpy(g->together + q * dim, g->vectors[q], (size_t)dim);
     }
@@ -267,7 +286,8 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
     group g;
     uint8_t *packed = malloc((size_t)(whole_blocks(rows) * dim));
     int64_t *heaps = malloc((size_t)(QUERIES * count) * sizeof *heaps);
-    const int failed = !packed || !heaps;
+    int32_t *extra = extras_of(&cpu, queries, n, dim);
+    const int failed = !packed || !heaps || !extra;
     if (!failed)
         cpu.pack(codes, rows, dim, packed);
     cpu.begin();
@@ -275,7 +295,7 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
         int64_t numbers[QUERIES];
         for (int q = 0; q < QUERIES; q++)
             numbers[q] = first + q;
-        fill_group(&g, &cpu, queries, dim, numbers, n - first);
+        fill_group(&g, &cpu, queries, extra, dim, numbers, n - first);
         keep_best(&cpu, packed, rows, dim, &g, count, heaps);
         for (int q = 0; q < g.count; q++) {
             int64_t *heap = heaps + q * count;
@@ -289,6 +309,7 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
     cpu.end();
     free(packed);
     free(heaps);
+    free(extra);
     return failed ? -1 : 0;
 }
 
@@ -308,12 +329,12 @@ void unpack(const int64_t *packed, int64_t length, int64_t n, int64_t k, const u
 
 /* Looks through lists for rows that reach the floor of a query, and writes each as one number: query, falling score, row.
  *
- * List l holds the rows list_offsets[l]..list_offsets[l + 1] of `codes`, and is looked at by the queries
+ * List l holds the rows list_offsets[l]..list_offsets[l + 1] of `codes`, and is looked at by those of the `n` queries
  * asking[asking_offsets[l]]..asking[asking_offsets[l + 1]]. With `wanted`, the floor of a query becomes the score of its
  * `wanted`-th best row in that list, if there are so many. Returns how many were written, or -1 without memory; stops when
  * `room` could be too small for the next queries, with list and query to go on from in `place`.
  */
-int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, int64_t dim, const int8_t *queries,
+int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, int64_t dim, const int8_t *queries, int64_t n,
              const int64_t *asking_offsets, const int64_t *asking, int64_t wanted, int32_t *floor, int64_t score_bits,
              int64_t row_bits, int64_t *place, int64_t *found, int64_t room, int64_t instructions) {
     const processor cpu = this_processor(dim, instructions);
@@ -325,7 +346,8 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
             longest = list_offsets[list + 1] - list_offsets[list];
     uint8_t *packed = malloc((size_t)(whole_blocks(longest) * dim) + 1);
     int64_t *heaps = malloc((size_t)(QUERIES * wanted + 1) * sizeof *heaps);
-    int full = !packed || !heaps;
+    int32_t *extra = extras_of(&cpu, queries, n, dim);
+    int full = !packed || !heaps || !extra;
     if (full)
         written = -1;
     cpu.begin();
@@ -340,7 +362,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
                 full = 1;
                 break;
             }
-            fill_group(&g, &cpu, queries, dim, asking + first, last - first);
+            fill_group(&g, &cpu, queries, extra, dim, asking + first, last - first);
             if (wanted && rows >= wanted) {
                 keep_best(&cpu, packed, rows, dim, &g, wanted, heaps);
                 for (int q = 0; q < g.count; q++)
@@ -373,5 +395,6 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     cpu.end();
     free(packed);
     free(heaps);
+    free(extra);
     return written;
 }

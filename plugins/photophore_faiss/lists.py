@@ -9,7 +9,7 @@ number of threads nor the processor changes a score.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -26,7 +26,7 @@ from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.facts import check_fit, read_facts, write_facts
 from photophore_faiss.rows import informative_rows, neighbours, searched_rows
-from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, Codes, Packed, nearest, scan, unpack
+from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, Codes, Found, nearest, scan, unpack
 from photophore_faiss.structures import POINTS_PER_LIST, automatic_lists
 
 ARRAYS_FILE = "lists.npz"
@@ -90,6 +90,7 @@ class ListsIndex:
         self.config = config
         self.threads = runtime.threads
         self._lists: Lists | None = None
+        self._found: list[Found] = []  # as many as there were threads
         self._facts: dict[str, Any] = {}
 
     def build(self, embeddings: Embeddings, layout: Layout | None = None) -> None:
@@ -173,7 +174,9 @@ class ListsIndex:
 
         def search(part: slice) -> None:
             queries = _codes(embeddings.values, wanted[part], step)
-            _Search(lists, self.config, queries).fill(rows[part], scores[part])
+            found = self._found.pop() if self._found else Found()
+            _Search(lists, self.config, queries).fill(rows[part], scores[part], found)
+            self._found.append(found)
 
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
             deque(pool.map(search, _parts(len(wanted), _TOGETHER)), maxlen=0)
@@ -216,19 +219,14 @@ class _Search:
         small = len(lists.codes) <= _SMALL * config.k
         self.wanted = len(lists.codes) + 1 if small else max(1, round(config.k * config.first_share))
 
-    def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> None:
-        """Write the k nearest of each vector, ``shape=(vectors, k)``, best first."""
+    def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], found: Found) -> None:
+        """Write the k nearest of each vector, ``shape=(vectors, k)``, best first; ``found`` is overwritten."""
         floor = np.full(len(self.queries), NO_FLOOR, dtype=np.int32)
-        first = list(self._scan(self.probed[:, :1], floor, self.wanted))
-        found = list(self._scan(self.probed[:, 1:], floor, 0, first))
-        packed = found[0] if len(found) == 1 else np.concatenate(found)
-        packed.sort()  # by vector, then falling score, then row
-        unpack(packed, self.lists.ids, float(self.lists.step**2), rows, scores)
-
-    def _scan(
-        self, probed: npt.NDArray[np.int64], floor: npt.NDArray[np.int32], wanted: int, ahead: Sequence[Packed] = ()
-    ) -> Iterator[Packed]:
-        return scan(self.lists.codes, self.lists.offsets, self.queries, probed, floor, wanted, ahead=ahead)
+        found.clear()
+        for probed, wanted in ((self.probed[:, :1], self.wanted), (self.probed[:, 1:], 0)):
+            scan(self.lists.codes, self.lists.offsets, self.queries, probed, floor, wanted, found)
+        found.packed.sort()  # by vector, then falling score, then row
+        unpack(found.packed, self.lists.ids, float(self.lists.step**2), rows, scores)
 
 
 def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Codes:

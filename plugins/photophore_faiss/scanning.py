@@ -5,7 +5,7 @@ Both ways give the same numbers: products are sums of whole numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from ctypes import c_float, c_int64
 from enum import IntEnum
 from itertools import pairwise
@@ -40,6 +40,35 @@ class Instructions(IntEnum):
     ALL = 0
     PLAIN = 1  # what every processor has
     NO_TILES = 2  # all but AMX
+
+
+class Found:
+    """Packed neighbours, in memory that is used again: a new array would have to be cleared by the system each time."""
+
+    def __init__(self) -> None:
+        self._kept = np.empty(0, dtype=np.int64)
+        self._count = 0
+
+    @property
+    def packed(self) -> Packed:
+        """What was found; it changes with the next search."""
+        return self._kept[: self._count]
+
+    def clear(self) -> None:
+        """Forget what was found."""
+        self._count = 0
+
+    def room(self, least: int) -> Packed:
+        """Return the place after what was found, for at least so many more; `taken` says how many came."""
+        if len(self._kept) < self._count + least:
+            larger = np.empty(max(self._count + least, 2 * self._count), dtype=np.int64)
+            larger[: self._count] = self.packed
+            self._kept = larger
+        return self._kept[self._count :]
+
+    def taken(self, count: int) -> None:
+        """Count what was written into `room`."""
+        self._count += count
 
 
 def nearest(
@@ -80,11 +109,11 @@ def scan(
     probed: npt.NDArray[np.int64],
     floor: npt.NDArray[np.int32],
     wanted: int,
+    found: Found,
     *,
-    ahead: Sequence[Packed] = (),
     instructions: Instructions = Instructions.ALL,
-) -> Iterator[Packed]:
-    """Yield what the lists hold for the queries that look into them: every row whose product reaches the query's floor.
+) -> None:
+    """Find what the lists hold for the queries that look into them: every row whose product reaches the query's floor.
 
     Parameters
     ----------
@@ -98,36 +127,34 @@ def scan(
         ``shape=(n, probes)``: lists that each query looks into.
     floor
         ``shape=(n,)``. With ``wanted``, it is written: the ``wanted``-th best product in the list, if that holds so many.
-    ahead
-        What was found before: yielded first, together with the beginning of what is found now.
+    found
+        Takes it, after what was found before.
     """
-    before = np.concatenate([*ahead, np.empty(0, dtype=np.int64)])
     if not probed.size:
-        yield before
         return
     asking_offsets, asking = _by_list(probed, len(offsets) - 1)
     functions = library(_MODULE)
     if functions is None:
-        yield before
-        yield from scan_in_numpy(codes, offsets, queries, asking_offsets, asking, floor, wanted)
+        for part in scan_in_numpy(codes, offsets, queries, asking_offsets, asking, floor, wanted):
+            found.room(len(part))[: len(part)] = part
+            found.taken(len(part))
         return
     queries, codes = _in_fours(queries), _in_fours(codes)
     functions.scan.restype = c_int64
-    room = max(_ROOM, len(queries) * _EXPECTED, _SIXTEEN * int(np.diff(offsets).max()))
+    least = max(_ROOM, len(queries) * _EXPECTED, _SIXTEEN * int(np.diff(offsets).max()))
     place = np.zeros(2, dtype=np.int64)
     while place[0] < len(offsets) - 1:
-        found = np.empty(len(before) + room, dtype=np.int64)
-        found[: len(before)] = before
+        room = found.room(least)
         count = functions.scan(
             *(address(codes, np.int8), address(offsets, np.int64), c_int64(len(offsets) - 1), c_int64(codes.shape[1])),
-            *(address(queries, np.int8), address(asking_offsets, np.int64), address(asking, np.int64), c_int64(wanted)),
-            *(address(floor, np.int32), c_int64(SCORE_BITS), c_int64(ROW_BITS), address(place, np.int64)),
-            *(address(found[len(before) :], np.int64), c_int64(room), c_int64(instructions)),
+            *(address(queries, np.int8), c_int64(len(queries)), address(asking_offsets, np.int64)),
+            *(address(asking, np.int64), c_int64(wanted), address(floor, np.int32), c_int64(SCORE_BITS)),
+            *(c_int64(ROW_BITS), address(place, np.int64), address(room, np.int64), c_int64(len(room))),
+            c_int64(instructions),
         )
         if count < 0:
             raise MemoryError
-        yield found[: len(before) + count]
-        before = before[:0]
+        found.taken(count)
 
 
 def unpack(

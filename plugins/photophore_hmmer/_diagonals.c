@@ -123,13 +123,12 @@ static int16_t best_segment(place p, const int8_t *scores, int64_t width) {
 }
 
 #if HAS_X86
-/* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves. */
+/* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves; from `sums` and `largest` on. */
 __attribute__((target("avx2")))
-static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
+static int16_t finish_segment_avx2(place p, const int8_t *scores, int64_t width, __m256i sums, __m256i largest) {
     int64_t of_letter[LETTERS];
     for (int64_t letter = 0; letter < LETTERS; letter++)
         of_letter[letter] = letter * width + BAND + p.first;
-    __m256i sums = _mm256_setzero_si256(), largest = sums;
     for (; p.from < p.to; p.from++) {
         const __m256i letters = _mm256_loadu_si256((const __m256i *)(scores + of_letter[p.protein[p.from]] + p.from));
         sums = _mm256_max_epi8(_mm256_adds_epi8(sums, letters), _mm256_setzero_si256());
@@ -140,6 +139,37 @@ static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
     for (int lane = 0; lane < BAND; lane++)
         best = each[lane] > best ? each[lane] : best;
     return best;
+}
+
+__attribute__((target("avx2")))
+static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
+    return finish_segment_avx2(p, scores, width, _mm256_setzero_si256(), _mm256_setzero_si256());
+}
+
+/* Two at once, as far as both have residues. */
+__attribute__((target("avx512f,avx512bw,avx2")))
+static void best_segments_avx512(const place p[2], const int8_t *scores, int64_t width, int16_t best[2]) {
+    int64_t of_letter[LETTERS];
+    for (int64_t letter = 0; letter < LETTERS; letter++)
+        of_letter[letter] = letter * width;
+    const int64_t steps[2] = {p[0].to - p[0].from, p[1].to - p[1].from}, both = steps[0] < steps[1] ? steps[0] : steps[1];
+    const uint8_t *one = p[0].protein + p[0].from, *other = p[1].protein + p[1].from;
+    const int8_t *of_one = scores + BAND + p[0].first + p[0].from, *of_other = scores + BAND + p[1].first + p[1].from;
+    __m512i sums = _mm512_setzero_si512(), largest = sums;
+    for (int64_t step = 0; step < both; step++) {
+        const __m256i low = _mm256_loadu_si256((const __m256i *)(of_one + of_letter[one[step]] + step));
+        const __m256i high = _mm256_loadu_si256((const __m256i *)(of_other + of_letter[other[step]] + step));
+        const __m512i letters = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+        sums = _mm512_max_epi8(_mm512_adds_epi8(sums, letters), _mm512_setzero_si512());
+        largest = _mm512_max_epi8(largest, sums);
+    }
+    for (int which = 0; which < 2; which++) {
+        place rest = p[which];
+        rest.from += both > 0 ? both : 0;
+        best[which] = finish_segment_avx2(rest, scores, width,
+                                          which ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums),
+                                          which ? _mm512_extracti64x4_epi64(largest, 1) : _mm512_castsi512_si256(largest));
+    }
 }
 #endif
 
@@ -205,7 +235,8 @@ static inline chances lower_chances(chances from) {
 static inline floats ratios_of(const int8_t *bytes_of_ratios) {
     bytes packed;
     memcpy(&packed, bytes_of_ratios, sizeof packed);
-    const longs bits = (__builtin_convertvector(packed, longs) << 20) + (127 << 23);
+    /* By way of 16 bits: compilers have an instruction for each half of the way. */
+    const longs bits = (__builtin_convertvector(__builtin_convertvector(packed, words), longs) << 20) + (127 << 23);
     floats result;
     memcpy(&result, &bits, sizeof result);
     return result;
@@ -353,6 +384,47 @@ typedef struct {
     int32_t halved, composition;
 } scored;
 
+/* Writes the score of the best segment of every place. */
+static void score_segments(const int8_t *scores, int64_t positions, const uint8_t *residues, const int64_t *offsets, const int64_t *rows,
+                           const int32_t *begins, int64_t count, int64_t places, int32_t nowhere, int64_t plain, scored *out) {
+    const int64_t width = positions + 2 * BAND;
+    int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
+    int two = 0;
+#if HAS_X86
+    if (!plain && __builtin_cpu_supports("avx2"))
+        segment_of = best_segment_avx2;
+    two = !plain && __builtin_cpu_supports("avx512bw");
+    int64_t waiting[2], waits = 0;
+    place where[2];
+#endif
+    (void)plain;
+    for (int64_t i = 0; i < count; i++) {
+        memset(out + i, 0, sizeof *out);
+        if (begins[i] == nowhere)
+            continue;
+        const int64_t row = rows[i / places];
+        const place p = place_of(residues + offsets[row], offsets[row + 1] - offsets[row], positions, begins[i]);
+        if (!two) {
+            out[i].segment = segment_of(p, scores, width);
+            continue;
+        }
+#if HAS_X86
+        where[waits] = p;
+        waiting[waits++] = i;
+        if (waits == 2) {
+            int16_t best[2];
+            best_segments_avx512(where, scores, width, best);
+            out[waiting[0]].segment = best[0], out[waiting[1]].segment = best[1];
+            waits = 0;
+        }
+#endif
+    }
+#if HAS_X86
+    if (waits)
+        out[waiting[0]].segment = segment_of(where[0], scores, width);
+#endif
+}
+
 /* Scores `n` proteins at `places` places each, of which those that are `nowhere` are passed over.
  *
  * `rows` are the proteins, `begins` the places of each. Alignments are scored where the best segment has `least_segment` bits more than
@@ -364,23 +436,16 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, c
                   int64_t places, int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open,
                   int16_t gap_extend, float open, float extend, int64_t plain, scored *out) {
     const int64_t width = positions + 2 * BAND;
-    int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
-#if HAS_X86
-    if (!plain && __builtin_cpu_supports("avx2"))
-        segment_of = best_segment_avx2;
-#endif
-    (void)plain;
+    score_segments(scores, positions, residues, offsets, rows, begins, n * places, places, nowhere, plain, out);
     for (int64_t i = 0; i < n * places; i++) {
-        const int64_t row = rows[i / places], length = offsets[row + 1] - offsets[row];
-        const float shorter = log2_lengths[row] < log2_positions ? log2_lengths[row] : log2_positions;
         scored *o = out + i;
-        memset(o, 0, sizeof *o);
         if (begins[i] == nowhere)
             continue;
-        const place p = place_of(residues + offsets[row], length, positions, begins[i]);
-        o->segment = segment_of(p, scores, width);
+        const int64_t row = rows[i / places], length = offsets[row + 1] - offsets[row];
+        const float shorter = log2_lengths[row] < log2_positions ? log2_lengths[row] : log2_positions;
         if ((float)o->segment < units * (least_segment + shorter))
             continue;
+        const place p = place_of(residues + offsets[row], length, positions, begins[i]);
         o->alignment = best_alignment(p, scores, width, gap_open, gap_extend);
         if ((float)o->alignment < units * (least_alignment + shorter))
             continue;

@@ -12,7 +12,7 @@ owes to composition (HMMER's null2 model).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ctypes import c_float, c_int16, c_int32, c_int64
+from ctypes import c_float, c_int16, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -126,7 +126,7 @@ def proposed_begins(candidates: Candidates) -> npt.NDArray[np.int32] | None:
 def profile_scores(hmm: HMM) -> ProfileScores:
     """Return what each letter scores at each position of ``hmm``."""
     emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
-    ratios = np.maximum(emissions, np.float32(1e-12)).T / BACKGROUND[:, None]
+    ratios = (np.maximum(emissions, np.float32(1e-12)).T / BACKGROUND[:, None]).astype(np.float32)
     shape = _RESIDUES + 1, len(emissions) + 2 * BAND
     scores, odds = np.full(shape, _LOWEST, dtype=np.int8), np.full(shape, _LEAST_PACKED, dtype=np.int8)
     inside = slice(BAND, -BAND)
@@ -193,7 +193,7 @@ def score_places(
         *(address(rows, np.int64), address(begins, np.int32), c_int64(begins.shape[0]), c_int64(begins.shape[1])),
         *(c_int32(NOWHERE), c_float(least.segment), c_float(least.alignment), c_float(UNITS)),
         *(c_int16(GAP_OPEN), c_int16(GAP_EXTEND), c_float(float(OPEN)), c_float(float(EXTEND)), c_int64(plain)),
-        address(scored, SCORED),
+        scored.ctypes.data_as(c_void_p),
     )
     return scored
 
@@ -329,7 +329,8 @@ def _alignments(profile: ProfileScores, places: _Places) -> tuple[Whole, npt.NDA
     extend = np.int16(GAP_EXTEND)
     for number, going, letters in places.letters(profile.scores, at, steps):
         a, p, r, o, n, n_p, n_r = (
-            array[going] for array in (aligned, positions_passed, residues_passed, opened, length, length_positions, length_residues)
+            array[going]
+            for array in (aligned, positions_passed, residues_passed, opened, length, length_positions, length_residues)
         )
         gap, of_gap = np.maximum(p, r), np.where(r > p, n_r, n_p)
         before, of_before = np.maximum(gap, a), np.where(gap > a, of_gap, n)
@@ -337,9 +338,9 @@ def _alignments(profile: ProfileScores, places: _Places) -> tuple[Whole, npt.NDA
             np.maximum(o, r - extend)[:, _DOWN],
             (np.where(r - extend > o, n_r, n) + 1)[:, _DOWN],
         )
-        a = aligned[going] = np.clip(before + letters, 0, ENOUGH)
-        n = length[going] = np.where(a > 0, of_before + 1, 0)
-        o = opened[going] = a - np.int16(GAP_OPEN)
+        aligned[going] = np.clip(before + letters, 0, ENOUGH)
+        length[going] = np.where(a > 0, of_before + 1, 0)
+        opened[going] = a - np.int16(GAP_OPEN)
         positions_passed[going], length_positions[going] = (
             np.maximum(o, p - extend)[:, _UP],
             np.where(p - extend > o, n_p + 1, n)[:, _UP],
@@ -377,8 +378,10 @@ def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.f
         largest = ended[going].max(axis=1)
         power = np.where(calm & (largest > 1), np.frexp(largest)[1] - 1, 0)
         less = np.ldexp(np.float32(1), -power)[:, None]
-        for array in (a, r, p, ended[going]):
-            array *= less
+        a *= less
+        r *= less
+        p *= less
+        ended[going] *= less
         begun[going] = np.maximum(begun[going] * less, np.where(power[:, None] > 0, _LEAST_CHANCE, 0))
         halved[going] += power
     half, total = ended[:, : BAND // 2] + ended[:, BAND // 2 :], np.zeros(len(order), dtype=np.float32)

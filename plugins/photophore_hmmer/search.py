@@ -111,25 +111,23 @@ class Searcher:
 
         Where it is known on which residues of each a profile may begin, HMMER is asked only about those that align well there.
         """
-        known = [work for work in works if work.begins is not None]
-        rows = {work.target: work.rows for work in works if work.begins is None}
-        margins = self.margins(known, digits)
-        for work, margin in zip(known, margins, strict=True):
-            rows[work.target] = work.rows[(margin >= -self._config.margin) & (margin > -np.inf)]
-        return [hit for work in works for hit in self._compare(work.target, rows[work.target], digits)]
+        if any(work.begins is not None for work in works):
+            margins = self.margins(works, digits)
+            good = [(margin >= -self._config.margin) & (margin > -np.inf) for margin in margins]
+            works = [Work(work.target, work.rows[kept], None) for work, kept in zip(works, good, strict=True)]
+        return [hit for work in works for hit in self._compare(work.target, work.rows, digits)]
 
     def margins(self, works: Sequence[Work], digits: Digits) -> list[npt.NDArray[np.float64]]:
         """Return for each profile by how many bits its candidates score more, on their diagonals, than what is reported.
 
         -inf for a candidate without a segment and an alignment that are good enough.
         """
-        if not works:
-            return []
+        begins = [work.begins for work in works if work.begins is not None]
         least = Least(self._config.segment, self._config.alignment)
         scored, positions, reported = [], [], []
-        for work in works:
+        for work, of_work in zip(works, begins, strict=True):
             profile, thresholds = self._store.scores(work.target, self._preparer)
-            scored.append(score_places(profile, digits.proteins, work.rows, work.begins, least))
+            scored.append(score_places(profile, digits.proteins, work.rows, of_work, least))
             positions.append(profile.positions)
             reported.append(reported_bits(thresholds, self._config, self._arguments["Z"]))
         counts = [len(work.rows) for work in works]
@@ -140,7 +138,7 @@ class Searcher:
         lengths = digits.offsets[rows + 1] - digits.offsets[rows]
         bits = domain_bits(places[good], lengths[:, None], np.array(positions)[work_of][:, None])
         margins = np.full(len(places), -np.inf)
-        margins[good] = pair_bits(bits, np.concatenate([work.begins for work in works])[good]) - np.array(reported)[work_of]
+        margins[good] = pair_bits(bits, np.concatenate(begins)[good]) - np.array(reported)[work_of]
         return np.split(margins, np.cumsum(counts)[:-1])
 
     def _compare(self, target: int, rows: npt.NDArray[np.int64], digits: Digits) -> list[FamilyHit]:

@@ -9,7 +9,7 @@ import pytest
 
 from photophore.errors import OutOfMemoryError, RecordError
 from photophore.fasta import Record
-from photophore.stream import Isolation, StageError, batches, prefetch
+from photophore.stream import Isolation, Prefetch, StageError, batches
 from photophore.types import Annotation, Failure, SequenceBatch
 
 
@@ -49,7 +49,7 @@ def test_prefetch_keeps_order_and_is_bounded() -> None:
             made.append(number)
             yield number
 
-    stream = prefetch(numbers(), depth=2)
+    stream = Prefetch(numbers(), depth=2)
     assert next(stream) == 0
     assert len(made) <= 5
     assert list(stream) == list(range(1, 50))
@@ -60,19 +60,34 @@ def test_prefetch_raises_the_error_of_the_thread_after_what_came_before() -> Non
         yield 1
         raise ValueError("cut short")
 
-    stream = prefetch(broken())
+    stream = Prefetch(broken())
     assert next(stream) == 1
     with pytest.raises(ValueError, match="cut short"):
         next(stream)
 
 
 def test_prefetch_ends_its_thread_when_closed() -> None:
-    stream = prefetch(iter(range(10**9)))
+    stream = Prefetch(iter(range(10**9)))
     next(stream)
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "photophore-read"]
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "photophore-ahead"]
     stream.close()
     thread.join(timeout=10)
     assert not thread.is_alive()
+
+
+def test_prefetch_can_be_closed_while_a_thread_waits_for_it() -> None:
+    never = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        never.wait()
+        yield 1
+
+    inner = Prefetch(waiting())
+    outer = Prefetch(iter(inner))
+    for stream in (outer, inner):
+        stream.close()
+    assert list(outer) == []
+    never.set()
 
 
 def refusing(bad: set[str], calls: list[tuple[str, ...]]) -> Isolation:

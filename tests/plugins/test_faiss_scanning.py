@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from photophore_faiss import scanning
-from photophore_faiss.scanning import NO_FLOOR, ROW_BITS, SCORE_BITS, SCORE_MAX, Instructions, nearest, scan, unpack
+from photophore_faiss.scanning import (
+    NO_FLOOR,
+    ROW_BITS,
+    SCORE_BITS,
+    SCORE_MAX,
+    Found,
+    Instructions,
+    nearest,
+    scan,
+    unpack,
+)
 
 
 @pytest.fixture(params=[*Instructions, "numpy"])
@@ -70,22 +80,26 @@ def test_scan(way, monkeypatch, wanted, room, dim):
             if wanted and len(inside) >= wanted:
                 floors[query] = sorted((products[query, row] for row in inside), reverse=True)[wanted - 1]
             expected |= {(query, row): products[query, row] for row in inside if products[query, row] >= floors[query]}
-    parts = list(scan(own, offsets, asked, probed, floor, wanted, **way))
-    assert (
-        np.concatenate(list(scan(own, offsets, asked, probed[:, :0], floor, 0, ahead=parts, **way))).tolist()
-        == np.concatenate(parts).tolist()
-    )
-    found = [unpacked(part) for part in parts]
-    assert {pair: score for part in found for pair, score in part.items()} == expected
-    assert sum(map(len, found)) == len(expected)
+    found = Found()
+    scan(own, offsets, asked, probed, floor, wanted, found, **way)
+    assert unpacked(found.packed) == expected
+    assert len(found.packed) == len(expected)
     assert np.array_equal(floor, floors)
+    first = found.packed.tolist()
+    scan(own, offsets, asked, probed, floor, 0, found, **way)
+    assert found.packed[: len(first)].tolist() == first
+    assert sorted(found.packed[len(first) :].tolist()) == sorted(first)
+    found.clear()
+    assert found.packed.tolist() == []
 
 
 def test_scan_of_nothing(way):
     none = np.empty((3, 0), dtype=np.int64)
     rng = np.random.default_rng(0)
     floor = np.zeros(3, dtype=np.int32)
-    assert next(iter(scan(codes(rng, 5, 4), np.array([0, 5]), codes(rng, 3, 4), none, floor, 0, **way))).tolist() == []
+    found = Found()
+    scan(codes(rng, 5, 4), np.array([0, 5]), codes(rng, 3, 4), none, floor, 0, found, **way)
+    assert found.packed.tolist() == []
 
 
 @pytest.mark.usefixtures("way")

@@ -217,5 +217,5 @@ def _summary_text(summary: RunSummary) -> str:
         f"{counts.proteins:,} proteins ({summary.residues:,} residues): {counts.annotated:,} annotated, "
         f"{counts.unannotated:,} unannotated, {counts.failed:,} failed; {counts.annotations:,} annotations "
         f"in {summary.plan.config.output}\n"
-        f"{duration(sum(summary.seconds.values()))}: {stages}"
+        f"{duration(summary.total)}: {stages}"
     )
