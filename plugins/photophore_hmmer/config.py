@@ -58,7 +58,7 @@ class HmmerConfig:
         },
     )
     margin: float = field(
-        default=7.0,
+        default=10.0,
         metadata={
             "help": "compare those whose Forward score there, less what it owes to composition, is at most so many bits below the "
             "score that is reported; inf asks for none"

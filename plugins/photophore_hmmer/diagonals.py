@@ -38,8 +38,6 @@ OPEN, EXTEND = np.float32(0.02), np.float32(0.5)
 FRACTIONS = 1024
 #: Stands for a place that the prefilter does not propose.
 NOWHERE = np.iinfo(np.int32).min
-#: Bits that HMMER takes off a score for composition before it counts (its omega is 1/256).
-_COMPOSITION_PRIOR = 8.0
 _RESIDUES, _LOWEST, _UNKNOWN, _UNKNOWN_RATIO = 20, -120, -1, 2 ** (-1 / UNITS)
 #: Of the packed odds ratios, the smallest, 2^-16, and the largest, 2^6.5: see `_pack`.
 _LEAST_PACKED, _MOST_PACKED = -128, (6 << 3) + 4
@@ -196,40 +194,6 @@ def score_places(
         scored.ctypes.data_as(c_void_p),
     )
     return scored
-
-
-def domain_bits(
-    scored: npt.NDArray[np.void], lengths: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Return HMMER's score of a domain at each place, as far as the band tells it: bits, -inf for places that were not good enough.
-
-    It is the Forward score in HMMER's uniform local mode for one domain, less the correction for composition (null2). ``lengths``
-    and ``positions`` are those of the protein and the profile and of the shape of ``scored``, or broadcast to it.
-    """
-    length, width = lengths.astype(np.float64), positions.astype(np.float64)
-    entry = 1 - np.log2(width) - np.log2(width + 1)
-    outside = 2 * np.log2(3 / (length + 3)) + length * np.log2(length / (length + 3))
-    null = length * np.log2(length / (length + 1)) - np.log2(length + 1)
-    with np.errstate(divide="ignore"):
-        forward = np.log2(scored["sum"].astype(np.float64)) + scored["halved"] + entry + outside - null
-    return forward - np.logaddexp2(0, scored["composition"] / FRACTIONS - _COMPOSITION_PRIOR)
-
-
-def pair_bits(bits: npt.NDArray[np.float64], begins: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Return the score of each pair: of its best place, and of those others that score and share no diagonal with a better one.
-
-    Both arrays have the shape ``(pairs, places)``.
-    """
-    order = np.argsort(-bits, axis=1, kind="stable")
-    bits, begins = np.take_along_axis(bits, order, axis=1), np.take_along_axis(begins, order, axis=1).astype(np.int64)
-    total = bits[:, 0].copy()
-    counted = np.zeros(bits.shape, dtype=np.bool_)
-    counted[:, 0] = True
-    for place in range(1, bits.shape[1]):
-        apart = np.abs(begins[:, place, None] - begins[:, :place]) >= BAND
-        counted[:, place] = (bits[:, place] > 0) & (apart | ~counted[:, :place]).all(axis=1)
-        total += np.where(counted[:, place], bits[:, place], 0)
-    return total
 
 
 # ---- the same in numpy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,9 +13,10 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
+from photophore_hmmer.bits import domain_bits, pair_bits, reported_bits
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.diagonals import Least, Proteins, domain_bits, pair_bits, score_places
-from photophore_hmmer.store import Preparer, ProfileStore, Thresholds
+from photophore_hmmer.diagonals import Least, Proteins, score_places
+from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
@@ -156,15 +156,6 @@ class Searcher:
         found = [_family_hit(target, hit) for hit in hits if hit.reported]
         self._pipeline.clear()
         return found
-
-
-def reported_bits(thresholds: Thresholds, config: HmmerConfig, z: float) -> float:
-    """Return the score at which ``config`` has a profile reported, in bits; ``z`` comparisons are counted on."""
-    if config.cut != "none":
-        return float(getattr(thresholds, BIT_CUTOFFS[config.cut]))  # there: a database without is refused
-    if config.score is not None:
-        return config.score
-    return thresholds.tau - math.log(config.evalue / z) / thresholds.rate
 
 
 def pipeline_arguments(config: HmmerConfig, profiles: int) -> dict[str, Any]:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from pyhmmer.easel import DigitalSequenceBlock, TextSequence
 from pyhmmer.plan7 import Pipeline
-from tests.plugins.hmmer_cases import PROTEIN_HMMS, read_hmms
+from tests.plugins.hmmer_cases import HMMS, PROTEIN_HMMS, HmmerDatabase, make_batch, read_hmms
 
 from photophore.types import Candidates
 from photophore_hmmer import diagonals
 from photophore_hmmer.alphabet import AMINO
+from photophore_hmmer.bits import domain_bits, pair_bits, reported_bits
+from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.diagonals import (
     BAND,
     ENOUGH,
@@ -28,12 +30,11 @@ from photophore_hmmer.diagonals import (
     Least,
     ProfileScores,
     Proteins,
-    domain_bits,
-    pair_bits,
     profile_scores,
     proposed_begins,
     score_places,
 )
+from photophore_hmmer.store import Thresholds
 
 LETTERS = 21
 IMPOSSIBLE = -(10**6)
@@ -272,10 +273,32 @@ def test_the_score_of_a_pair_is_of_places_that_share_no_diagonal():
     assert pair_bits(bits, begins).tolist() == [60, 40, -3, 30]
 
 
-def candidates(**evidence):
+def test_what_is_reported_is_what_hmmer_reports():
+    hmm = read_hmms(PROTEIN_HMMS)[0]
+    chance = hmm.evalue_parameters
+    thresholds = Thresholds.of(hmm)
+    bits = reported_bits(thresholds, HmmerConfig(evalue=1e-4), 500)
+    assert 500 * math.exp(-chance.f_lambda * (bits - chance.f_tau)) == pytest.approx(1e-4)
+    assert reported_bits(thresholds, HmmerConfig(score=31.5), 500) == 31.5
+    cut = thresholds._replace(gathering=20.0, trusted=25.0, noise=15.0)
+    assert [reported_bits(cut, HmmerConfig(cut=name), 500) for name in ("ga", "tc", "nc")] == [20, 25, 15]
+
+
+@pytest.mark.parametrize(("margin", "found"), [(0.0, ["own"]), (math.inf, ["own"]), (-1000.0, [])])
+def test_only_pairs_that_come_near_what_is_reported_are_compared(tmp_path, margin, found):
+    """A consensus where it is proposed; one that HMMER would find, but elsewhere than proposed; and nothing at all."""
+    database = HmmerDatabase([HMMS / "KR.hmm"], tmp_path)
+    (hmm,) = read_hmms([HMMS / "KR.hmm"])
+    core = hmm.consensus.upper()
+    proteins = make_batch([("own", "MKT" + core), ("elsewhere", "ACDEFGHIKL" * 40 + core)])
+    proposed = candidates(ids=proteins.ids, offset=[3, 0])
+    assert [row.protein for row in database.annotate(proteins, proposed, margin=margin)] == found
+
+
+def candidates(*, ids=("a", "b"), **evidence):
     """Two proteins with a candidate each."""
     return Candidates(
-        ids=("a", "b"),
+        ids=ids,
         offsets=np.array([0, 1, 2]),
         targets=np.array([0, 0], dtype=np.int32),
         scores=np.array([1, 2], dtype=np.float32),

@@ -1,0 +1,58 @@
+"""What the places of a pair are worth in HMMER's bits, and how many bits are reported."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
+from photophore_hmmer.diagonals import BAND, FRACTIONS
+from photophore_hmmer.store import Thresholds
+
+#: Bits that HMMER takes off a score for composition before it counts (its omega is 1/256).
+_COMPOSITION_PRIOR = 8.0
+
+
+def domain_bits(
+    scored: npt.NDArray[np.void], lengths: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return HMMER's score of a domain at each place, as far as the band tells it: bits, -inf for places that were not good enough.
+
+    It is the Forward score in HMMER's uniform local mode for one domain, less the correction for composition (null2). ``lengths``
+    and ``positions`` are those of the protein and the profile and of the shape of ``scored``, or broadcast to it.
+    """
+    length, width = lengths.astype(np.float64), positions.astype(np.float64)
+    entry = 1 - np.log2(width) - np.log2(width + 1)
+    outside = 2 * np.log2(3 / (length + 3)) + length * np.log2(length / (length + 3))
+    null = length * np.log2(length / (length + 1)) - np.log2(length + 1)
+    with np.errstate(divide="ignore"):
+        forward = np.log2(scored["sum"].astype(np.float64)) + scored["halved"] + entry + outside - null
+    return forward - np.logaddexp2(0, scored["composition"] / FRACTIONS - _COMPOSITION_PRIOR)
+
+
+def pair_bits(bits: npt.NDArray[np.float64], begins: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Return the score of each pair: of its best place, and of those others that score and share no diagonal with a better one.
+
+    Both arrays have the shape ``(pairs, places)``.
+    """
+    order = np.argsort(-bits, axis=1, kind="stable")
+    bits, begins = np.take_along_axis(bits, order, axis=1), np.take_along_axis(begins, order, axis=1).astype(np.int64)
+    total = bits[:, 0].copy()
+    counted = np.zeros(bits.shape, dtype=np.bool_)
+    counted[:, 0] = True
+    for place in range(1, bits.shape[1]):
+        apart = np.abs(begins[:, place, None] - begins[:, :place]) >= BAND
+        counted[:, place] = (bits[:, place] > 0) & (apart | ~counted[:, :place]).all(axis=1)
+        total += np.where(counted[:, place], bits[:, place], 0)
+    return total
+
+
+def reported_bits(thresholds: Thresholds, config: HmmerConfig, z: float) -> float:
+    """Return the score at which ``config`` has a profile reported, in bits; ``z`` comparisons are counted on."""
+    if config.cut != "none":
+        return float(getattr(thresholds, BIT_CUTOFFS[config.cut]))  # there: a database without is refused
+    if config.score is not None:
+        return config.score
+    return thresholds.tau - math.log(config.evalue / z) / thresholds.rate
