@@ -20,8 +20,9 @@ def domain_bits(
 ) -> npt.NDArray[np.float64]:
     """Return HMMER's score of a domain at each place, as far as the band tells it: bits, -inf for places that were not good enough.
 
-    It is the Forward score in HMMER's uniform local mode for one domain, less the correction for composition (null2). ``lengths``
-    and ``positions`` are those of the protein and the profile and of the shape of ``scored``, or broadcast to it.
+    It is the Forward score in HMMER's uniform local mode for one domain, less the correction for composition (null2), as HMMER3
+    has them (Eddy 2008, PLoS Comput Biol 4:e1000069; Eddy 2011, PLoS Comput Biol 7:e1002195). ``lengths`` and ``positions`` are those
+    of the protein and the profile and of the shape of ``scored``, or broadcast to it.
     """
     length, width = lengths.astype(np.float64), positions.astype(np.float64)
     entry = 1 - np.log2(width) - np.log2(width + 1)

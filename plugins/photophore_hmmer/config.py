@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 #: Cut-offs that a profile may carry, and what pyhmmer calls them.
@@ -78,6 +79,8 @@ class HmmerConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; give a number of bits of at most {most}, or 0 to ask for none"
                 )
+        if math.isnan(self.margin):
+            raise ValueError("margin is nan; give a number of bits, or inf to ask for none")
         if not 0 <= self.z < float("inf"):
             raise ValueError(f"z is {self.z}; give a number above 0, or 0 for the number of profiles in the database")
         if self.cut not in ("none", *BIT_CUTOFFS):

@@ -123,7 +123,7 @@ class Searcher:
         -inf for a candidate without a segment and an alignment that are good enough.
         """
         begins = [work.begins for work in works if work.begins is not None]
-        least = Least(self._config.segment, self._config.alignment)
+        least = Least(self._config.segment or -np.inf, self._config.alignment or -np.inf)
         scored, positions, reported = [], [], []
         for work, of_work in zip(works, begins, strict=True):
             profile, thresholds = self._store.scores(work.target, self._preparer)

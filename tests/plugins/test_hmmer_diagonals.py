@@ -34,7 +34,8 @@ from photophore_hmmer.diagonals import (
     proposed_begins,
     score_places,
 )
-from photophore_hmmer.store import Thresholds
+from photophore_hmmer.search import Digits, Searcher, Work
+from photophore_hmmer.store import ProfileStore, Thresholds
 
 LETTERS = 21
 IMPOSSIBLE = -(10**6)
@@ -293,6 +294,23 @@ def test_only_pairs_that_come_near_what_is_reported_are_compared(tmp_path, margi
     proteins = make_batch([("own", "MKT" + core), ("elsewhere", "ACDEFGHIKL" * 40 + core)])
     proposed = candidates(ids=proteins.ids, offset=[3, 0])
     assert [row.protein for row in database.annotate(proteins, proposed, margin=margin)] == found
+
+
+def test_a_threshold_of_0_asks_for_nothing(tmp_path):
+    """Five residues of a profile are no segment; HMMER decides about them where everything is let through."""
+    (hmm,) = read_hmms([HMMS / "KR.hmm"])
+    proteins = make_batch([("own", "MKT" + hmm.consensus.upper()[:25]), ("none", "W" * 40)])
+    batch, proposed = Digits(proteins), proposed_begins(candidates(ids=proteins.ids, offset=[3, 0]))
+    store = ProfileStore(HmmerDatabase([HMMS / "KR.hmm"], tmp_path).folder)
+    works = [Work(0, np.arange(2), proposed)]
+    margins = [Searcher(store, HmmerConfig(segment=s, alignment=s)).margins(works, batch)[0] for s in (0, 25)]
+    assert np.isfinite(margins[0]).all()
+    assert margins[1][1] == -math.inf
+
+
+def test_a_margin_is_a_number():
+    with pytest.raises(ValueError, match="margin is nan; give a number of bits, or inf to ask for none"):
+        HmmerConfig(margin=math.nan)
 
 
 def candidates(*, ids=("a", "b"), **evidence):
