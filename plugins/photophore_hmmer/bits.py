@@ -1,4 +1,4 @@
-"""What the places of a pair are worth in HMMER's bits, and how many bits are reported."""
+"""What the places of a pair are worth in HMMER's bits, and how many bits are worth comparing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
+from photophore_hmmer.config import BIT_CUTOFFS, DEFAULT_EVALUE, HmmerConfig
 from photophore_hmmer.diagonals import BAND, FRACTIONS
 from photophore_hmmer.store import Thresholds
 
@@ -50,10 +50,21 @@ def pair_bits(bits: npt.NDArray[np.float64], begins: npt.NDArray[np.int32]) -> n
     return total
 
 
-def reported_bits(thresholds: Thresholds, config: HmmerConfig, z: float) -> float:
-    """Return the score at which ``config`` has a profile reported, in bits; ``z`` comparisons are counted on."""
+def least_bits(thresholds: Thresholds, config: HmmerConfig, z: float) -> float:
+    """Return the score near which a pair is worth comparing, in bits; ``z`` comparisons are counted on.
+
+    It is that at which ``config`` has the profile reported, but at most what the default E-value asks for: of a high score, any part
+    may lie beside the proposed diagonals.
+    """
+    by_default = _bits_of(DEFAULT_EVALUE, thresholds, z)
     if config.cut != "none":
-        return float(getattr(thresholds, BIT_CUTOFFS[config.cut]))  # there: a database without is refused
+        cutoff = float(getattr(thresholds, BIT_CUTOFFS[config.cut]))  # there: a database without is refused
+        return min(cutoff, by_default)
     if config.score is not None:
-        return config.score
-    return thresholds.tau - math.log(config.evalue / z) / thresholds.rate
+        return min(config.score, by_default)
+    return min(_bits_of(config.evalue, thresholds, z), by_default)
+
+
+def _bits_of(evalue: float, thresholds: Thresholds, z: float) -> float:
+    """Return the Forward score that has this E-value."""
+    return thresholds.tau - math.log(evalue / z) / thresholds.rate

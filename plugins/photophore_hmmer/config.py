@@ -62,7 +62,7 @@ class HmmerConfig:
         default=10.0,
         metadata={
             "help": "compare those whose Forward score there, less what it owes to composition, is at most so many bits below the "
-            "score that is reported; inf asks for none"
+            "score that is reported, or that would be at E = 0.001 if this is lower; inf asks for none"
         },
     )
     compress: bool = field(

@@ -13,7 +13,7 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
-from photophore_hmmer.bits import domain_bits, pair_bits, reported_bits
+from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
 from photophore_hmmer.diagonals import Least, Proteins, score_places
 from photophore_hmmer.store import Preparer, ProfileStore
@@ -118,18 +118,18 @@ class Searcher:
         return [hit for work in works for hit in self._compare(work.target, work.rows, digits)]
 
     def margins(self, works: Sequence[Work], digits: Digits) -> list[npt.NDArray[np.float64]]:
-        """Return for each profile by how many bits its candidates score more, on their diagonals, than what is reported.
+        """Return for each profile by how many bits its candidates score more, on their diagonals, than `least_bits`.
 
         -inf for a candidate without a segment and an alignment that are good enough.
         """
         begins = [work.begins for work in works if work.begins is not None]
         least = Least(self._config.segment or -np.inf, self._config.alignment or -np.inf)
-        scored, positions, reported = [], [], []
+        scored, positions, needed = [], [], []
         for work, of_work in zip(works, begins, strict=True):
             profile, thresholds = self._store.scores(work.target, self._preparer)
             scored.append(score_places(profile, digits.proteins, work.rows, of_work, least))
             positions.append(profile.positions)
-            reported.append(reported_bits(thresholds, self._config, self._arguments["Z"]))
+            needed.append(least_bits(thresholds, self._config, self._arguments["Z"]))
         counts = [len(work.rows) for work in works]
         places = np.concatenate(scored)
         good = np.flatnonzero((places["sum"] > 0).any(axis=1))  # few
@@ -138,7 +138,7 @@ class Searcher:
         lengths = digits.offsets[rows + 1] - digits.offsets[rows]
         bits = domain_bits(places[good], lengths[:, None], np.array(positions)[work_of][:, None])
         margins = np.full(len(places), -np.inf)
-        margins[good] = pair_bits(bits, np.concatenate(begins)[good]) - np.array(reported)[work_of]
+        margins[good] = pair_bits(bits, np.concatenate(begins)[good]) - np.array(needed)[work_of]
         return np.split(margins, np.cumsum(counts)[:-1])
 
     def _compare(self, target: int, rows: npt.NDArray[np.int64], digits: Digits) -> list[FamilyHit]:

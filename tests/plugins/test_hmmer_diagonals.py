@@ -13,7 +13,7 @@ from tests.plugins.hmmer_cases import HMMS, PROTEIN_HMMS, HmmerDatabase, make_ba
 from photophore.types import Candidates
 from photophore_hmmer import diagonals
 from photophore_hmmer.alphabet import AMINO
-from photophore_hmmer.bits import domain_bits, pair_bits, reported_bits
+from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.diagonals import (
     BAND,
@@ -274,15 +274,32 @@ def test_the_score_of_a_pair_is_of_places_that_share_no_diagonal():
     assert pair_bits(bits, begins).tolist() == [60, 40, -3, 30]
 
 
-def test_what_is_reported_is_what_hmmer_reports():
+def test_what_is_needed_is_what_hmmer_reports_but_no_more_than_by_default():
     hmm = read_hmms(PROTEIN_HMMS)[0]
-    chance = hmm.evalue_parameters
-    thresholds = Thresholds.of(hmm)
-    bits = reported_bits(thresholds, HmmerConfig(evalue=1e-4), 500)
-    assert 500 * math.exp(-chance.f_lambda * (bits - chance.f_tau)) == pytest.approx(1e-4)
-    assert reported_bits(thresholds, HmmerConfig(score=31.5), 500) == 31.5
-    cut = thresholds._replace(gathering=20.0, trusted=25.0, noise=15.0)
-    assert [reported_bits(cut, HmmerConfig(cut=name), 500) for name in ("ga", "tc", "nc")] == [20, 25, 15]
+    chance, thresholds = hmm.evalue_parameters, Thresholds.of(hmm)
+
+    def evalue(**options):
+        bits = least_bits(thresholds._replace(gathering=9.0, trusted=500.0, noise=4.0), HmmerConfig(**options), 500)
+        return bits, 500 * math.exp(-chance.f_lambda * (bits - chance.f_tau))
+
+    assert evalue(evalue=10.0)[1] == pytest.approx(10)
+    by_default, default = evalue()
+    assert default == pytest.approx(1e-3)
+    for strict in ({"evalue": 1e-100}, {"score": 200.0}, {"cut": "tc"}):
+        assert evalue(**strict)[0] == by_default
+    assert [evalue(**loose)[0] for loose in ({"score": 3.5}, {"cut": "ga"}, {"cut": "nc"})] == [3.5, 9, 4]
+
+
+def test_a_strict_threshold_loses_nothing_that_lies_beside_the_diagonals(tmp_path):
+    """Half of a consensus where it is proposed, and the rest far from there: HMMER's score is high, that near the place is not."""
+    (hmm,) = read_hmms([HMMS / "KR.hmm"])
+    consensus = hmm.consensus.upper()
+    half = hmm.M // 2
+    proteins = make_batch([("own", "MKT" + consensus[:half] + "GSAP" * 20 + consensus[half:]), ("none", "W" * 40)])
+    database = HmmerDatabase([HMMS / "KR.hmm"], tmp_path)
+    (full,) = {row.score for row in database.annotate(proteins)}
+    found = database.annotate(proteins, candidates(ids=proteins.ids, offset=[3, 0]), score=full - 1)
+    assert {row.protein for row in found} == {"own"}
 
 
 @pytest.mark.parametrize(("margin", "found"), [(0.0, ["own"]), (math.inf, ["own"]), (-1000.0, [])])
