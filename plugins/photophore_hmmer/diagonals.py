@@ -249,11 +249,13 @@ def _score_places_in_numpy(
     shorter = np.minimum(proteins.log2_lengths, np.log2(np.float32(profile.positions)))
     flat["segment"][at] = _in_parts(_best_segments, profile, places[at])
     at = at[flat["segment"][at] >= np.float32(UNITS) * (np.float32(least.segment) + shorter[places.rows[at]])]
-    flat["alignment"][at] = _in_parts(_best_alignments, profile, places[at])
-    at = at[flat["alignment"][at] >= np.float32(UNITS) * (np.float32(least.alignment) + shorter[places.rows[at]])]
+    aligned = _in_parts(_best_alignments, profile, places[at])
+    flat["alignment"][at] = aligned[:, 0]
+    good = aligned[:, 0] >= np.float32(UNITS) * (np.float32(least.alignment) + shorter[places.rows[at]])
+    at = at[good]
     for name, values in zip(("sum", "halved"), _in_parts(_all_alignments, profile, places[at]).T, strict=True):
         flat[name][at] = values
-    flat["composition"][at] = _in_parts(_composition_scores, profile, places[at])
+    flat["composition"][at] = _composition_scores(profile, places[at], aligned[good, 1:])
     return scored
 
 
@@ -274,16 +276,12 @@ def _best_segments(profile: ProfileScores, places: _Places) -> Whole:
     return _put_back(largest.max(axis=1), order)
 
 
-def _best_alignments(profile: ProfileScores, places: _Places) -> Whole:
-    return _alignments(profile, places)[0]
-
-
 _LANES = np.arange(BAND)
 _UP, _DOWN = np.maximum(_LANES - 1, 0), np.minimum(_LANES + 1, BAND - 1)
 
 
-def _alignments(profile: ProfileScores, places: _Places) -> tuple[Whole, npt.NDArray[np.int64]]:
-    """Return the score of each place's best alignment, and where it lies: first residue, end of residues and last position.
+def _best_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.int64]:
+    """Return of each place's best alignment, in four columns, its score, first residue, end of residues and last position.
 
     Of equal ones it is that on the lowest diagonal, and of those the first.
     """
@@ -316,8 +314,7 @@ def _alignments(profile: ProfileScores, places: _Places) -> tuple[Whole, npt.NDA
     lane = best.argmax(axis=1)
     chosen = np.arange(len(order)), lane
     last = ends[chosen] - 1 - places.begins - BAND // 2 + lane
-    where = np.stack([ends[chosen] - lengths[chosen], ends[chosen], last], axis=1)
-    return _put_back(best[chosen], order), _put_back(where, order)
+    return _put_back(np.stack([best[chosen], ends[chosen] - lengths[chosen], ends[chosen], last], axis=1), order)
 
 
 def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.float64]:
@@ -354,13 +351,17 @@ def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.f
     return _put_back(np.stack([total.astype(np.float64), halved], axis=1), order)
 
 
-def _composition_scores(profile: ProfileScores, places: _Places) -> npt.NDArray[np.int64]:
-    """Return what the residues of each place's best alignment score if each came from the mean composition of its positions."""
+def _composition_scores(
+    profile: ProfileScores, places: _Places, where: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return what the residues of each place's best alignment score if each came from the mean composition of its positions.
+
+    ``where`` are the last three columns of `_best_alignments`.
+    """
     packed = profile.odds[:_RESIDUES, BAND:-BAND].astype(np.int64)
     power, digits = (packed >> 3) + 13, 8 + (packed & 7)
     ratios = np.where(power >= 0, digits << np.maximum(power, 0), digits >> np.maximum(-power, 0))  # in 2^-16
     sums = np.concatenate([np.zeros((_RESIDUES, 1), dtype=np.int64), np.cumsum(ratios, axis=1)], axis=1)
-    _, where = _alignments(profile, places)
     scores = np.zeros(len(where), dtype=np.int64)
     begins = places.proteins.offsets[places.rows]
     for number, (begin, (first, end, last)) in enumerate(zip(begins, where.tolist(), strict=True)):
