@@ -21,9 +21,9 @@ from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
 from photophore.types import SequenceBatch
-from photophore_hmmer.diagonals import proposed_begins
-from photophore_hmmer.search import Digits, Searcher, Work
+from photophore_hmmer.search import Digits, Searcher
 from photophore_hmmer.store import ProfileStore
+from photophore_hmmer.work import Work, proposed_begins
 
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 BINS = ((-1.0, 1e-10), (1e-10, 1e-5), (1e-5, 1e-3), (-1.0, 1e-3))
@@ -97,8 +97,9 @@ def on_diagonals(searcher: Searcher, part: SequenceBatch, protein, candidates) -
     result, begins = np.full(len(candidates.targets), -np.inf), proposed_begins(candidates)
     order = np.argsort(candidates.targets, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1)
-    if begins is not None and len(order):
-        works = [Work(int(candidates.targets[group[0]]), protein[group], begins[group]) for group in groups]
+    if begins and len(order):
+        places = np.stack(begins, axis=1)
+        works = [Work(int(candidates.targets[group[0]]), protein[group], places[group]) for group in groups]
         result[order] = np.concatenate(searcher.margins(works, Digits(part)))
     return result
 

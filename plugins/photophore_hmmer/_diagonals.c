@@ -454,3 +454,18 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, c
         o->composition = (int32_t)composition_score(best_region(p, scores, width, gap_open, gap_extend), p.protein, odds, width);
     }
 }
+
+/* Writes the protein of each candidate, and on which residues its target may begin, target after target: those of target t from next[t] on.
+ *
+ * `targets` of protein p are targets[offsets[p]]..targets[offsets[p + 1]]; beside them lie `places` columns of `begins`.
+ */
+void by_target(const int32_t *targets, const int64_t *offsets, int64_t proteins, const int32_t *const *begins, int64_t places, int64_t *next,
+               int64_t *rows, int32_t *out) {
+    for (int64_t p = 0; p < proteins; p++)
+        for (int64_t i = offsets[p]; i < offsets[p + 1]; i++) {
+            const int64_t at = next[targets[i]]++;
+            rows[at] = p;
+            for (int64_t place = 0; place < places; place++)
+                out[at * places + place] = begins[place][i];
+        }
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -13,11 +13,11 @@ from photophore.errors import DatabaseError, DataError, RecordError
 from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hmmer.config import HmmerConfig
-from photophore_hmmer.diagonals import proposed_begins
 from photophore_hmmer.ec import ec_numbers
-from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher, Work
+from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher
 from photophore_hmmer.store import ProfileStore
 from photophore_hmmer.table import cutoff_problems
+from photophore_hmmer.work import Work, work_of
 
 #: HMMER compares no longer protein.
 MAX_RESIDUES = 100_000
@@ -64,7 +64,7 @@ class HmmerAnnotator:
             raise DataError("annotator hmmer: the candidates are not those of the batch: their protein names differ")
         _refuse_unknown_targets(candidates, len(self._table))
         _refuse_long(batch)
-        hits = self._search(Digits(batch), _work(batch, candidates, self._table.lengths))
+        hits = self._search(Digits(batch), work_of(batch, candidates, self._table.lengths))
         families = Counter(hit.row for hit in hits)  # domZ of each protein
         hits.sort(key=lambda hit: (hit.row, hit.evalue, -hit.score, self._table.names[hit.target]))
         return tuple(annotation for hit in hits for annotation in self._annotations(batch, hit, families[hit.row]))
@@ -166,25 +166,3 @@ def _refuse_long(batch: SequenceBatch) -> None:
                 f"{source}: {name!r} has {len(sequence)} residues and HMMER compares at most {MAX_RESIDUES}; "
                 "cut it into overlapping pieces"
             )
-
-
-def _work(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]) -> deque[Work]:
-    """Return each profile that has candidates with its proteins in batch order, the most work first."""
-    targets = candidates.targets
-    rows = np.repeat(np.arange(len(batch)), np.diff(candidates.offsets))
-    order = np.argsort(
-        targets.astype(np.uint16) if len(lengths) <= 1 << 16 else targets, kind="stable"
-    )  # 16 bits: in one pass
-    grouped = targets[order]
-    starts = np.flatnonzero(np.diff(grouped, prepend=-1))
-    if not len(starts):
-        return deque()
-    rows = rows[order]
-    begins = proposed_begins(candidates)
-    begins = None if begins is None else begins[order]
-    residues = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
-    cost = np.add.reduceat(residues[rows], starts) * np.asarray(lengths)[grouped[starts]]
-    ends = np.append(starts[1:], len(grouped))
-    heaviest_first = np.argsort(-cost, kind="stable")
-    parts = [slice(starts[group], ends[group]) for group in heaviest_first]
-    return deque(Work(int(grouped[p.start]), rows[p], None if begins is None else begins[p]) for p in parts)

@@ -21,7 +21,6 @@ import numpy.typing as npt
 from pyhmmer.plan7 import HMM
 
 from photophore.compiled import address, library
-from photophore.types import Candidates
 from photophore_hmmer.alphabet import BACKGROUND
 
 #: Diagonals that are looked at, around the proposed one.
@@ -45,7 +44,8 @@ _LEAST_PACKED, _MOST_PACKED = -128, (6 << 3) + 4
 _CALM, _LEAST_CHANCE = 16, np.float32(2.0**-64)
 #: Candidates that numpy works on together.
 _TOGETHER = 4096
-_MODULE = "photophore_hmmer._diagonals"
+#: The module with the functions in C.
+COMPILED = "photophore_hmmer._diagonals"
 
 #: What is known of a place: best segment and best alignment (in `UNITS`); for those that were good enough, what all alignments
 #: weigh together, as ``sum * 2 ** halved``, and the score of the aligned residues by composition alone (in `FRACTIONS`).
@@ -109,18 +109,6 @@ class Least:
     alignment: float
 
 
-def proposed_begins(candidates: Candidates) -> npt.NDArray[np.int32] | None:
-    """Return on which residues the target of each candidate may begin, or None if the aggregator does not tell.
-
-    Returns
-    -------
-    ndarray, shape=(candidates, places)
-        `NOWHERE` where fewer places are proposed.
-    """
-    columns = [column for name, column in candidates.evidence.items() if name.split("_")[0] == "offset"]
-    return np.stack(columns, axis=1).astype(np.int32) if columns else None
-
-
 def profile_scores(hmm: HMM) -> ProfileScores:
     """Return what each letter scores at each position of ``hmm``."""
     emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
@@ -180,7 +168,7 @@ def score_places(
     are passed over, a residue goes with each but the first: that lets all diagonals be worked on at once. The alignments
     that are summed have `OPEN` and `EXTEND` instead.
     """
-    functions = library(_MODULE)
+    functions = library(COMPILED)
     if functions is None:
         return _score_places_in_numpy(profile, proteins, rows, begins, least)
     scored = np.empty(begins.shape, dtype=SCORED)

@@ -18,6 +18,7 @@ from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
 from photophore_hmmer.diagonals import Least, Proteins, score_places
 from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
+from photophore_hmmer.work import Work
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
 #: big-endian float behind a length (4 bytes), six coordinates (8 each) and three scores (4 each).
@@ -81,14 +82,6 @@ class FamilyHit(NamedTuple):
     bias: float
     evalue: float
     domains: tuple[DomainHit, ...]
-
-
-class Work(NamedTuple):
-    """A profile and its candidates: rows into the batch, and residues ``(n, places)`` on which it may begin, if they are known."""
-
-    target: int
-    rows: npt.NDArray[np.int64]
-    begins: npt.NDArray[np.int32] | None
 
 
 class Searcher:

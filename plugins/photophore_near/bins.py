@@ -1,4 +1,4 @@
-"""Neighbours packed into sortable numbers, and the best bin of diagonals of each protein and target: in C (`_bins.c`) or in numpy.
+"""Neighbours packed into sortable numbers, and the best bins of diagonals of each protein and target: in C (`_bins.c`) or in numpy.
 
 Both ways give the same numbers. Between the two steps the packed neighbours are sorted.
 """
@@ -6,20 +6,25 @@ Both ways give the same numbers. Between the two steps the packed neighbours are
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_float, c_int64
+import math
+from collections.abc import Sequence
+from ctypes import c_double, c_float, c_int32, c_int64
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from photophore.compiled import address, library
 from photophore.errors import DataError
-from photophore_near.near_sum import runs
+from photophore_near.near_sum import best_first, runs
 
 #: Bits of a packed neighbour: weight, bin, target; the protein takes the rest of 63.
 WEIGHT_BITS, BIN_BITS, TARGET_BITS = 12, 17, 22
 PROTEIN_BITS = 63 - WEIGHT_BITS - BIN_BITS - TARGET_BITS
 WEIGHT_MAX = (1 << WEIGHT_BITS) - 1
+#: Where a target begins by a bin that there is not.
+NO_OFFSET = np.iinfo(np.int32).min
 _MODULE = "photophore_near._bins"
 
 Keys = npt.NDArray[np.int64]
@@ -72,6 +77,49 @@ class Binning:
     gate: float
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the scores of pairs are counted, and from where on a pair is told.
+
+    Parameters
+    ----------
+    mean, spread
+        ``float32``, for each target: scores are counted from its mean, in its spreads. None: as they are.
+    threshold
+        Least score.
+    """
+
+    mean: npt.NDArray[np.float32] | None = None
+    spread: npt.NDArray[np.float32] | None = None
+    threshold: float = -math.inf
+
+
+class Scored(NamedTuple):
+    """Pairs of protein and target: those of protein after protein, best first, of equals the first target.
+
+    Parameters
+    ----------
+    counts
+        ``int64``: pairs of each protein.
+    targets, scores
+        ``int32`` and ``float32``, of each pair.
+    offsets
+        ``shape=(bins, pairs), dtype=int32``: residues of the proteins at which the targets begin, if the middle diagonal of a bin is that of
+        the alignment, the best bin first; `NO_OFFSET` where there are fewer bins.
+    """
+
+    counts: Keys
+    targets: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, parts: Sequence[Scored], most: int) -> Scored:
+        """Put the pairs of consecutive proteins one after the other, which have ``most`` bins."""
+        none = cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty((most, 0), np.int32))
+        return cls(*(np.concatenate(columns, axis=-1) for columns in zip(*(parts or [none]), strict=True)))
+
+
 class _Packing(ctypes.Structure):
     """`packing` in `_bins.c`."""
 
@@ -110,41 +158,34 @@ def pack(found: Found, binning: Binning) -> Keys:
     return packed[:count]
 
 
-def best_bins(packed: Keys, most: int) -> tuple[Keys, Keys, Keys]:
-    """Return for each protein and target where the weights are largest in a bin and the one after it.
+def best_bins(packed: Keys, proteins: int, binning: Binning, most: int, scale: Scale) -> Scored:
+    """Return the pairs of protein and target that reach the threshold, each with the bins where its weights are largest.
+
+    The score is the largest sum of the weights in a bin and the one after it, as a share of `WEIGHT_MAX`.
 
     Parameters
     ----------
     packed
         What `pack` returned, sorted.
+    proteins
+        How many there are.
     most
-        Bins to tell of for each protein and target, none next to another.
-
-    Returns
-    -------
-    pairs : ndarray, shape=(n,)
-        Protein and target, ``protein << TARGET_BITS | target``, rising.
-    sums : ndarray, shape=(n,)
-        The largest sum.
-    bins : ndarray, shape=(n, most)
-        Where the largest sums are, of equals the first; -1 where there are not so many.
+        Bins to tell of for each pair, none next to another: those with the largest sums, of equals the first.
     """
     functions = library(_MODULE)
     if functions is None:
-        return best_bins_in_numpy(packed, most)
+        return best_bins_in_numpy(packed, proteins, binning, most, scale)
     functions.best_bins.restype = c_int64
-    scratch, pairs, sums = (
-        np.empty(2 * len(packed), np.int64),
-        np.empty(len(packed), np.int64),
-        np.empty(len(packed), np.int64),
-    )
-    bins = np.empty((len(packed), most), dtype=np.int64)
-    packing = _Packing(TARGET_BITS, BIN_BITS, WEIGHT_BITS)
+    pairs = len(packed)
+    counts, scratch = np.zeros(proteins, np.int64), np.empty(4 * pairs, np.int64)
+    targets, scores, offsets = np.empty(pairs, np.int32), np.empty(pairs, np.float32), np.empty((most, pairs), np.int32)
     count = functions.best_bins(
-        *(address(packed, np.int64), c_int64(len(packed)), ctypes.byref(packing), c_int64(most)),
-        *(address(array, np.int64) for array in (scratch, pairs, sums, bins)),
+        *(address(packed, np.int64), c_int64(pairs), ctypes.byref(_packing(binning)), c_int64(most)),
+        *(None if column is None else address(column, np.float32) for column in (scale.mean, scale.spread)),
+        *(c_double(scale.threshold), c_int32(NO_OFFSET), address(scratch, np.int64), address(counts, np.int64)),
+        *(address(targets, np.int32), address(scores, np.float32), address(offsets, np.int32)),
     )
-    return pairs[:count], sums[:count], bins[:count]
+    return Scored(counts, targets[:count], scores[:count], offsets[:, :count])
 
 
 def pack_in_numpy(found: Found, binning: Binning) -> Keys:
@@ -163,7 +204,7 @@ def pack_in_numpy(found: Found, binning: Binning) -> Keys:
     return packed
 
 
-def best_bins_in_numpy(packed: Keys, most: int) -> tuple[Keys, Keys, Keys]:
+def best_bins_in_numpy(packed: Keys, proteins: int, binning: Binning, most: int, scale: Scale) -> Scored:
     """Do what `best_bins` does, in numpy."""
     keys, weights = packed >> WEIGHT_BITS, packed & WEIGHT_MAX
     first = runs(keys)
@@ -173,18 +214,26 @@ def best_bins_in_numpy(packed: Keys, most: int) -> tuple[Keys, Keys, Keys]:
     both[followed] += own[followed + 1]
     pairs = keys >> BIN_BITS
     starts = runs(pairs)
-    sums, bins = np.empty(len(starts), np.int64), np.full((len(starts), most), -1, dtype=np.int64)
+    sums, offsets = np.empty(len(starts), np.int64), np.full((most, len(starts)), NO_OFFSET, dtype=np.int32)
     for taken in range(most):
         place = _best_of_runs(pairs, both)
         there = both[place] >= 0
         if not taken:
             sums[:] = both[place]
-        bins[there, taken] = keys[place[there]] & ((1 << BIN_BITS) - 1)
+        bins = keys[place[there]] & ((1 << BIN_BITS) - 1)
+        offsets[taken, there] = binning.longest - (bins + 1) * binning.bin
         for beside in (place - 1, place, place + 1):
             near = there & (beside >= 0) & (beside < len(keys))
             near[near] = np.abs(keys[beside[near]] - keys[place[near]]) <= 1
             both[beside[near]] = -1
-    return pairs[starts], sums, bins
+    protein, target = pairs[starts] >> TARGET_BITS, pairs[starts] & ((1 << TARGET_BITS) - 1)
+    scores = (sums / WEIGHT_MAX).astype(np.float32).astype(np.float64)
+    if scale.mean is not None and scale.spread is not None:
+        scores = (scores - scale.mean[target]) / scale.spread[target]
+    worth = np.flatnonzero(scores >= scale.threshold)
+    counts = np.bincount(protein[worth], minlength=proteins)
+    best = worth[best_first(scores[worth].astype(np.float32), counts)]
+    return Scored(counts, target[best].astype(np.int32), scores[best].astype(np.float32), offsets[:, best])
 
 
 def _packing(binning: Binning) -> _Packing:

@@ -19,13 +19,11 @@ import numpy.typing as npt
 from photophore.errors import DataError
 from photophore.hookspecs import Runtime
 from photophore.types import Candidates, Neighbours, TargetTable
-from photophore_near.bins import PROTEIN_BITS, TARGET_BITS, WEIGHT_MAX, Binning, Found, best_bins, pack
-from photophore_near.near_sum import rank
+from photophore_near.bins import PROTEIN_BITS, TARGET_BITS, Binning, Found, Scale, Scored, best_bins, pack
+from photophore_near.near_sum import best_of
 
 #: Neighbours that one thread works on at a time: they fit its cache.
-_CHUNK = 1 << 20
-#: Where a target begins by a bin that there is not.
-NO_OFFSET = np.iinfo(np.int32).min
+_CHUNK = 1 << 18
 #: Neighbours of a vector that count in any case.
 _FEWEST = 8
 #: Shares of background pairs for which `calibrate` notes the score that lets them pass.
@@ -76,19 +74,6 @@ class DiagonalConfig:
             raise ValueError(f"max_candidates is {self.max_candidates}; give 0 for all, or a number above")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """Best bins of each (protein, target): ``protein * targets + target`` rising, the score of the best, and where they lie.
-
-    ``offsets``, ``shape=(n, bins)``, are the residues of the proteins at which the targets begin, if a bin's middle diagonal is that of
-    the alignment; `NO_OFFSET` where there are fewer bins.
-    """
-
-    keys: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
-    offsets: npt.NDArray[np.int32]
-
-
 class Diagonal:
     """Score of a pair: the best sum over a bin of diagonals, measured against the target's own background."""
 
@@ -110,11 +95,11 @@ class Diagonal:
         proteins, found = 0, []
         for neighbours in background():
             proteins += len(neighbours.ids)
-            found.append(self._score(neighbours, targets))
+            found.append(self._score(neighbours, targets, Scale()))
         count = len(targets)
         if not proteins or not count:
             return {}
-        target = np.concatenate([scored.keys % count for scored in found])
+        target = np.concatenate([scored.targets for scored in found])
         raw = np.concatenate([scored.scores for scored in found]).astype(np.float64)
         mean = np.bincount(target, raw, count) / proteins
         square = np.bincount(target, raw**2, count) / proteins
@@ -132,9 +117,13 @@ class Diagonal:
 
         Evidence `offset_names`: the residue on which they would begin by the best bin, and by the next best ones.
         """
-        scored = self._score(neighbours, targets, self._threshold(targets))
-        evidence = dict(zip(offset_names(self.config.bins), scored.offsets.T, strict=True))
-        return rank(scored.keys, scored.scores, neighbours.ids, targets, self.config.max_candidates, evidence)
+        statistics = targets.statistics
+        scale = Scale(statistics.get("mean"), statistics.get("spread"), self._threshold(targets))
+        scored = self._score(neighbours, targets, scale)
+        offsets = np.concatenate([[0], np.cumsum(scored.counts)]).astype(np.int64)
+        evidence = dict(zip(offset_names(self.config.bins), scored.offsets, strict=True))
+        candidates = Candidates(neighbours.ids, offsets, scored.targets, scored.scores, evidence)
+        return best_of(candidates, self.config.max_candidates)
 
     def _threshold(self, targets: TargetTable) -> float:
         """Return the lowest score of a candidate: as configured, or interpolated between calibrated shares."""
@@ -144,25 +133,19 @@ class Diagonal:
         known = [float(targets.statistics[_pass_name(share)][0]) for share in shares]
         return float(np.interp(math.log(self.config.pairs), np.log(shares), known))
 
-    def _score(self, neighbours: Neighbours, targets: TargetTable, threshold: float | None = None) -> _Scored:
-        """Score every pair that has a neighbour above the gate; with a ``threshold``, normalise, and return what reaches it."""
+    def _score(self, neighbours: Neighbours, targets: TargetTable, scale: Scale) -> Scored:
+        """Score every pair that has a neighbour above the gate, and return what reaches the threshold."""
         if len(targets) >= 1 << TARGET_BITS:
             raise DataError(f"aggregator diagonal: {len(targets)} targets; it holds at most {(1 << TARGET_BITS) - 1}")
         target_of_row = np.repeat(np.arange(len(targets), dtype=np.int32), np.diff(targets.offsets))
         with ThreadPoolExecutor(self.threads) as pool:
             parts = list(
                 pool.map(
-                    lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece, threshold),
+                    lambda piece: self._score_proteins(neighbours, targets, target_of_row, piece, scale),
                     _pieces(neighbours),
                 )
             )
-        if not parts:
-            return _Scored(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, self.config.bins), np.int32))
-        return _Scored(
-            np.concatenate([part.keys for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.offsets for part in parts]),
-        )
+        return Scored.of(parts, self.config.bins)
 
     def _score_proteins(
         self,
@@ -170,46 +153,33 @@ class Diagonal:
         targets: TargetTable,
         target_of_row: npt.NDArray[np.int32],
         proteins: slice,
-        threshold: float | None,
-    ) -> _Scored:
+        scale: Scale,
+    ) -> Scored:
         """Score consecutive proteins, whose searched vectors are ``first:last``."""
         first, last = neighbours.offsets[proteins.start], neighbours.offsets[proteins.stop]
         half = self.config.width // 2
         k = max(_FEWEST, int(self.config.nearest * int(targets.offsets[-1]) * targets.step))
         counts = np.diff(neighbours.offsets[proteins.start : proteins.stop + 1])
-        # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
-        # half bins, so that the borders of the bins are the same whatever the longest protein is.
-        longest = -(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half
-        packed = pack(
-            Found(
-                scores=neighbours.scores[first:last, :k],  # best first
-                rows=neighbours.rows[first:last, :k],
-                positions=neighbours.positions[first:last],
-                proteins=np.repeat(np.arange(len(counts)), counts),
-            ),
-            Binning(
-                target_of_row=target_of_row,
-                target_begins=targets.offsets,
-                step=targets.step,
-                longest=longest,
-                bin=half,
-                margin=self.config.margin,
-                gate=self.config.gate,
-            ),
+        binning = Binning(
+            target_of_row=target_of_row,
+            target_begins=targets.offsets,
+            step=targets.step,
+            # The diagonal counts from the end of the longest protein, so that it is never negative; from a whole number of
+            # half bins, so that the borders of the bins are the same whatever the longest protein is.
+            longest=-(-int(neighbours.lengths[proteins].max(initial=0)) // half) * half,
+            bin=half,
+            margin=self.config.margin,
+            gate=self.config.gate,
         )
+        found = Found(
+            scores=neighbours.scores[first:last, :k],  # best first
+            rows=neighbours.rows[first:last, :k],
+            positions=neighbours.positions[first:last],
+            proteins=np.repeat(np.arange(len(counts)), counts),
+        )
+        packed = pack(found, binning)
         packed.sort()
-        pair, best, bins = best_bins(packed, self.config.bins)
-        target = pair & ((1 << TARGET_BITS) - 1)
-        keys = ((pair >> TARGET_BITS) + proteins.start) * len(targets) + target
-        scores = (best / WEIGHT_MAX).astype(np.float32)
-        if threshold is not None:
-            normalised = scores.astype(np.float64)
-            if "mean" in targets.statistics:
-                normalised = (normalised - targets.statistics["mean"][target]) / targets.statistics["spread"][target]
-            worth = normalised >= threshold
-            keys, scores, bins = keys[worth], normalised[worth].astype(np.float32), bins[worth]
-        offsets = np.where(bins >= 0, longest - (bins + 1) * half, NO_OFFSET)
-        return _Scored(keys, scores, offsets.astype(np.int32))
+        return best_bins(packed, len(counts), binning, self.config.bins, scale)
 
 
 def offset_names(bins: int) -> tuple[str, ...]:

@@ -81,28 +81,33 @@ def rank(
     ids: tuple[str, ...],
     targets: TargetTable,
     max_candidates: int,
-    evidence: Mapping[str, npt.NDArray[np.generic]] | None = None,
 ) -> Candidates:
-    """Order scored pairs, ``key = protein * targets + target`` rising, and what goes with them into candidates: best first, ties by target."""
+    """Order scored pairs, ``key = protein * targets + target`` rising, into candidates: best first, ties by target."""
     protein, target = np.divmod(keys, max(len(targets), 1))
     scores = sums.astype(np.float32)
     counts = np.bincount(protein, minlength=len(ids))
-    order = _best_first(scores, counts)
-    if max_candidates:
-        starts = np.cumsum(counts) - counts
-        order = order[np.arange(len(protein)) - starts[protein] < max_candidates]
-        counts = np.minimum(counts, max_candidates)
-    target, scores = target[order], scores[order]
+    order = best_first(scores, counts)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return best_of(Candidates(ids, offsets, target[order].astype(np.int32), scores[order]), max_candidates)
+
+
+def best_of(candidates: Candidates, most: int) -> Candidates:
+    """Return the best ``most`` candidates of each protein, or all where that is 0."""
+    if not most:
+        return candidates
+    counts = np.diff(candidates.offsets)
+    place = np.arange(len(candidates.targets)) - np.repeat(candidates.offsets[:-1], counts)
+    kept = place < most
     return Candidates(
-        ids=ids,
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        targets=target.astype(np.int32),
-        scores=scores,
-        evidence={name: column[order] for name, column in (evidence or {}).items()},
+        candidates.ids,
+        np.concatenate([[0], np.cumsum(np.minimum(counts, most))]).astype(np.int64),
+        candidates.targets[kept],
+        candidates.scores[kept],
+        {name: column[kept] for name, column in candidates.evidence.items()},
     )
 
 
-def _best_first(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def best_first(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the order in which the scores of each protein, of which it has ``counts``, fall; equal ones stay in their order.
 
     Protein, falling score and place within the protein are packed into one number each: sorting those is many times faster than

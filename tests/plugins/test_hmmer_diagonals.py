@@ -31,11 +31,11 @@ from photophore_hmmer.diagonals import (
     ProfileScores,
     Proteins,
     profile_scores,
-    proposed_begins,
     score_places,
 )
-from photophore_hmmer.search import Digits, Searcher, Work
+from photophore_hmmer.search import Digits, Searcher
 from photophore_hmmer.store import ProfileStore, Thresholds
+from photophore_hmmer.work import Work
 
 LETTERS = 21
 IMPOSSIBLE = -(10**6)
@@ -317,7 +317,7 @@ def test_a_threshold_of_0_asks_for_nothing(tmp_path):
     """Five residues of a profile are no segment; HMMER decides about them where everything is let through."""
     (hmm,) = read_hmms([HMMS / "KR.hmm"])
     proteins = make_batch([("own", "MKT" + hmm.consensus.upper()[:25]), ("none", "W" * 40)])
-    batch, proposed = Digits(proteins), proposed_begins(candidates(ids=proteins.ids, offset=[3, 0]))
+    batch, proposed = Digits(proteins), np.array([[3], [0]], dtype=np.int32)
     store = ProfileStore(HmmerDatabase([HMMS / "KR.hmm"], tmp_path).folder)
     works = [Work(0, np.arange(2), proposed)]
     margins = [Searcher(store, HmmerConfig(segment=s, alignment=s)).margins(works, batch)[0] for s in (0, 25)]
@@ -339,13 +339,3 @@ def candidates(*, ids=("a", "b"), **evidence):
         scores=np.array([1, 2], dtype=np.float32),
         evidence={name: np.array(values, dtype=np.int32) for name, values in evidence.items()},
     )
-
-
-def test_places_are_those_that_the_evidence_proposes():
-    begins = proposed_begins(candidates(offset=[3, -2], offset_2=[NOWHERE, 5], offsetting=[8, 8]))
-    assert begins.dtype == np.int32
-    assert begins.tolist() == [[3, NOWHERE], [-2, 5]]
-
-
-def test_without_evidence_no_place_is_proposed():
-    assert proposed_begins(candidates(confidence=[1, 2])) is None

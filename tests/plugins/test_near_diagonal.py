@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from photophore.errors import DataError
 from photophore.hookspecs import Runtime
 from photophore.types import Neighbours, TargetTable
 from photophore_near import diagonal
+from photophore_near.bins import Scale
 from photophore_near.diagonal import PAIR_SHARES, Diagonal, DiagonalConfig
 
 TARGETS = TargetTable(ids=("a", "empty", "b", "c"), offsets=np.array([0, 40, 40, 240, 300], dtype=np.int64))
@@ -74,11 +76,9 @@ def reference(found, targets, config):
 
 def score(found, targets=TARGETS, threads=1, **options):
     """What the fast one finds, in the form of `reference`."""
-    scored = Diagonal(DiagonalConfig(**options), Runtime(threads=threads))._score(found, targets)
-    result = [{} for _ in found.ids]
-    for key, value in zip(scored.keys, scored.scores, strict=True):
-        result[key // len(targets)][int(key % len(targets))] = value
-    return result
+    scored = Diagonal(DiagonalConfig(**options), Runtime(threads=threads))._score(found, targets, Scale())
+    pairs = iter(zip(scored.targets.tolist(), scored.scores, strict=True))
+    return [dict(islice(pairs, count)) for count in scored.counts.tolist()]
 
 
 def pairs(candidates, protein):
