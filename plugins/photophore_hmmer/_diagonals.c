@@ -1,8 +1,9 @@
 /* Scores of a protein and a profile on a band of neighbouring diagonals: of the best segment, of the best alignment, and of all
  * alignments together.
  *
- * Called through ctypes by diagonals.py, which checks the shapes and has the same in numpy. Scores are whole numbers, or sums and
- * products of floats in an order that is written down, so that no processor changes one; built without fused operations.
+ * Called through ctypes by diagonals.py and work.py, which check the shapes; diagonals_in_numpy.py has the same in numpy. Scores are
+ * whole numbers, or sums and products of floats in an order that is written down, so that no processor changes one; built without
+ * fused operations.
  *
  * Tables have a row for each letter: `positions` positions between BAND more to each side. Protein p is
  * residues[offsets[p]]..residues[offsets[p + 1]]. The diagonals of a place are those on which the profile begins at one of the BAND
@@ -431,10 +432,10 @@ static void score_segments(const int8_t *scores, int64_t positions, const uint8_
  * `log2` of the shorter of profile and protein, and all the rest where the best alignment has `least_alignment` bits more. `plain`
  * leaves out what only some processors have.
  */
-void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, const uint8_t *residues, const int64_t *offsets,
-                  const float *log2_lengths, float log2_positions, const int64_t *rows, const int32_t *begins, int64_t n,
-                  int64_t places, int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open,
-                  int16_t gap_extend, float open, float extend, int64_t plain, scored *out) {
+void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, float log2_positions, int64_t n, const uint8_t *residues,
+                  const int64_t *offsets, const float *log2_lengths, const int64_t *rows, const int32_t *begins, int64_t places,
+                  int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open, int16_t gap_extend,
+                  float open, float extend, int64_t plain, scored *out) {
     const int64_t width = positions + 2 * BAND;
     score_segments(scores, positions, residues, offsets, rows, begins, n * places, places, nowhere, plain, out);
     for (int64_t i = 0; i < n * places; i++) {
@@ -453,6 +454,35 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, c
         o->sum = all.sum, o->halved = all.halved;
         o->composition = (int32_t)composition_score(best_region(p, scores, width, gap_open, gap_extend), p.protein, odds, width);
     }
+}
+
+/* Does what `score_places` does for one profile after the other, and keeps the proteins that have a place for which all is known.
+ *
+ * Profile w has the next counts[w] of `rows` and `begins`. Writes which those proteins are, in the order of `rows`, and what is known of all
+ * their places; returns how many there are. `out` has room for all.
+ */
+int64_t score_works(const int8_t *const *scores, const int8_t *const *odds, const int64_t *positions, const float *log2_positions,
+                    const int64_t *counts, int64_t works, const uint8_t *residues, const int64_t *offsets, const float *log2_lengths,
+                    const int64_t *rows, const int32_t *begins, int64_t places, int32_t nowhere, float least_segment,
+                    float least_alignment, float units, int16_t gap_open, int16_t gap_extend, float open, float extend, int64_t plain,
+                    int64_t *kept, scored *out) {
+    int64_t count = 0, first = 0;
+    for (int64_t w = 0; w < works; first += counts[w++]) {
+        scored *own = out + count * places;
+        score_places(scores[w], odds[w], positions[w], log2_positions[w], counts[w], residues, offsets, log2_lengths, rows + first,
+                     begins + first * places, places, nowhere, least_segment, least_alignment, units, gap_open, gap_extend, open, extend,
+                     plain, own);
+        for (int64_t i = 0; i < counts[w]; i++, own += places) {
+            int known = 0;
+            for (int64_t place = 0; place < places; place++)
+                known |= own[place].sum > 0;
+            if (!known)
+                continue;
+            memmove(out + count * places, own, (size_t)places * sizeof *own);
+            kept[count++] = first + i;
+        }
+    }
+    return count;
 }
 
 /* Writes the protein of each candidate, and on which residues its target may begin, target after target: those of target t from next[t] on.

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from photophore_hmmer.band import BAND, FRACTIONS
 from photophore_hmmer.config import BIT_CUTOFFS, DEFAULT_EVALUE, HmmerConfig
-from photophore_hmmer.diagonals import BAND, FRACTIONS
 from photophore_hmmer.store import Thresholds
 
 #: Bits that HMMER takes off a score for composition before it counts (its omega is 1/256).

@@ -11,127 +11,29 @@ owes to composition (HMMER's null2 model).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from ctypes import c_float, c_int16, c_int32, c_int64, c_void_p
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pyhmmer.plan7 import HMM
 
 from photophore.compiled import address, library
-from photophore_hmmer.alphabet import BACKGROUND
+from photophore_hmmer.band import (
+    EXTEND,
+    GAP_EXTEND,
+    GAP_OPEN,
+    NOWHERE,
+    OPEN,
+    SCORED,
+    UNITS,
+    Least,
+    ProfileScores,
+    Proteins,
+)
+from photophore_hmmer.diagonals_in_numpy import score_places_in_numpy
 
-#: Diagonals that are looked at, around the proposed one.
-BAND = 32
-#: Scores of segments and alignments are whole thirds of a bit, as in HMMER's own filter.
-UNITS = 3
-#: What the scores of segments and of alignments are cut to: HMMER will look at such a pair in any case.
-SEGMENT_ENOUGH, ENOUGH = 127, 1 << 14
-#: What the first residue of a gap costs, and each further one, in `UNITS` to the bit.
-GAP_OPEN, GAP_EXTEND = 15, 3
-#: The same as probabilities, for Forward.
-OPEN, EXTEND = np.float32(0.02), np.float32(0.5)
-#: Scores for composition are whole fractions of a bit.
-FRACTIONS = 1024
-#: Stands for a place that the prefilter does not propose.
-NOWHERE = np.iinfo(np.int32).min
-_RESIDUES, _LOWEST, _UNKNOWN, _UNKNOWN_RATIO = 20, -120, -1, 2 ** (-1 / UNITS)
-#: Of the packed odds ratios, the smallest, 2^-16, and the largest, 2^6.5: see `_pack`.
-_LEAST_PACKED, _MOST_PACKED = -128, (6 << 3) + 4
-#: In Forward: residues after which sums are made small again, and the least chance.
-_CALM, _LEAST_CHANCE = 16, np.float32(2.0**-64)
-#: Candidates that numpy works on together.
-_TOGETHER = 4096
 #: The module with the functions in C.
 COMPILED = "photophore_hmmer._diagonals"
-
-#: What is known of a place: best segment and best alignment (in `UNITS`); for those that were good enough, what all alignments
-#: weigh together, as ``sum * 2 ** halved``, and the score of the aligned residues by composition alone (in `FRACTIONS`).
-SCORED = np.dtype(
-    [("segment", "i2"), ("alignment", "i2"), ("sum", "f4"), ("halved", "i4"), ("composition", "i4")], align=True
-)
-
-Whole = npt.NDArray[np.int16]
-Real = npt.NDArray[np.float32]
-
-
-class ProfileScores(NamedTuple):
-    """What each letter scores along a profile, between `BAND` places more to each side: twice ``shape=(letters, places)``, ``int8``.
-
-    Parameters
-    ----------
-    scores
-        In `UNITS` to the bit. Letters are the residues in the order of HMMER's alphabet, and one for all others, which costs a
-        little. Places beside the profile cost more than is worth going there.
-    odds
-        Odds ratios, packed; see `_pack`.
-    """
-
-    scores: npt.NDArray[np.int8]
-    odds: npt.NDArray[np.int8]
-
-    @property
-    def positions(self) -> int:
-        """Length of the profile."""
-        return self.scores.shape[1] - 2 * BAND
-
-
-@dataclass(frozen=True, slots=True)
-class Proteins:
-    """The proteins that places are in.
-
-    Parameters
-    ----------
-    residues, offsets
-        The letters of all proteins (``uint8``, those of `ProfileScores`), and where each protein begins and the last ends (``int64``).
-    log2_lengths
-        ``float32``, of each protein.
-    """
-
-    residues: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
-    log2_lengths: Real
-
-    @classmethod
-    def of(cls, digits: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Proteins:
-        """Return the proteins that lie between the ``offsets`` of ``digits``, letters of HMMER's whole alphabet."""
-        log2_lengths = np.log2(np.maximum(np.diff(offsets), 1)).astype(np.float32)
-        return cls(np.minimum(digits, np.uint8(_RESIDUES)), offsets, log2_lengths)
-
-
-@dataclass(frozen=True, slots=True)
-class Least:
-    """What a segment, and then an alignment, has to score: bits beyond the log2 of the shorter of protein and profile."""
-
-    segment: float
-    alignment: float
-
-
-def profile_scores(hmm: HMM) -> ProfileScores:
-    """Return what each letter scores at each position of ``hmm``."""
-    emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
-    ratios = (np.maximum(emissions, np.float32(1e-12)).T / BACKGROUND[:, None]).astype(np.float32)
-    shape = _RESIDUES + 1, len(emissions) + 2 * BAND
-    scores, odds = np.full(shape, _LOWEST, dtype=np.int8), np.full(shape, _LEAST_PACKED, dtype=np.int8)
-    inside = slice(BAND, -BAND)
-    scores[_RESIDUES, inside] = _UNKNOWN
-    scores[:_RESIDUES, inside] = np.clip(np.rint(UNITS * np.log2(ratios)), _LOWEST, -_LOWEST)
-    odds[_RESIDUES, inside] = _pack(np.array([_UNKNOWN_RATIO], dtype=np.float32))
-    odds[:_RESIDUES, inside] = _pack(ratios)
-    return ProfileScores(scores, odds)
-
-
-def _pack(ratios: Real) -> npt.NDArray[np.int8]:
-    """Return each ratio as a byte: the last five bits of the exponent of a float, and the three that follow, rounded."""
-    packed = ((ratios.view(np.int32) + (1 << 19)) >> 20) - (127 << 3)
-    return np.clip(packed, _LEAST_PACKED, _MOST_PACKED).astype(np.int8)
-
-
-def _unpack(packed: npt.NDArray[np.int8]) -> Real:
-    """Return what `_pack` was given, rounded."""
-    return ((packed.astype(np.int32) << 20) + (127 << 23)).view(np.float32)
 
 
 def score_places(
@@ -170,198 +72,66 @@ def score_places(
     """
     functions = library(COMPILED)
     if functions is None:
-        return _score_places_in_numpy(profile, proteins, rows, begins, least)
+        return score_places_in_numpy(profile, proteins, rows, begins, least)
     scored = np.empty(begins.shape, dtype=SCORED)
     functions.score_places(
         *(address(profile.scores, np.int8), address(profile.odds, np.int8), c_int64(profile.positions)),
-        *(address(proteins.residues, np.uint8), address(proteins.offsets, np.int64)),
-        *(address(proteins.log2_lengths, np.float32), c_float(float(np.log2(np.float32(profile.positions))))),
-        *(address(rows, np.int64), address(begins, np.int32), c_int64(begins.shape[0]), c_int64(begins.shape[1])),
-        *(c_int32(NOWHERE), c_float(least.segment), c_float(least.alignment), c_float(UNITS)),
-        *(c_int16(GAP_OPEN), c_int16(GAP_EXTEND), c_float(float(OPEN)), c_float(float(EXTEND)), c_int64(plain)),
-        scored.ctypes.data_as(c_void_p),
+        *(c_float(float(np.log2(np.float32(profile.positions)))), c_int64(len(rows))),
+        *(*_arguments(proteins, rows, begins, least, plain=plain), scored.ctypes.data_as(c_void_p)),
     )
     return scored
 
 
-# ---- the same in numpy
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Places of one profile: the protein of each, and where the profile begins."""
-
-    proteins: Proteins
-    positions: int
-    rows: npt.NDArray[np.int64]
-    begins: npt.NDArray[np.int64]
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        return self.proteins.offsets[self.rows + 1] - self.proteins.offsets[self.rows]
-
-    def __getitem__(self, kept: npt.NDArray[Any] | slice) -> _Places:
-        return _Places(self.proteins, self.positions, self.rows[kept], self.begins[kept])
-
-    def longest_first(self) -> tuple[_Places, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the places, those with the most residues beside a position first: with the order, the first of them and how many."""
-        first = -self.begins - BAND // 2  # position beside residue 0 on the first diagonal
-        at = np.maximum(0, -first - BAND + 1)
-        steps = np.maximum(0, np.minimum(self.lengths, self.positions - first) - at)
-        order = np.argsort(-steps, kind="stable")
-        return self[order], order, at[order], steps[order]
-
-    def letters(
-        self, table: npt.NDArray[np.int8], at: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[int, slice, npt.NDArray[np.int8]]]:
-        """Yield the number of each residue, the places that still have one, and what it scores on each diagonal."""
-        windows = np.lib.stride_tricks.sliding_window_view(table, BAND, axis=1)  # (letters, places, BAND)
-        begin, first = self.proteins.offsets[self.rows], -self.begins - BAND // 2
-        for number in range(int(steps.max(initial=0))):
-            going = slice(int(np.searchsorted(-steps, -number)))
-            place = at[going] + number
-            yield number, going, windows[self.proteins.residues[begin[going] + place], BAND + first[going] + place]
-
-
-def _score_places_in_numpy(
-    profile: ProfileScores,
+def good_places(
+    profiles: Sequence[ProfileScores],
+    counts: npt.NDArray[np.int64],
     proteins: Proteins,
     rows: npt.NDArray[np.int64],
     begins: npt.NDArray[np.int32],
     least: Least,
-) -> npt.NDArray[np.void]:
-    scored = np.zeros(begins.shape, dtype=SCORED)
-    flat = scored.reshape(-1)
-    at = np.flatnonzero(begins.reshape(-1) != NOWHERE)
-    places = _Places(proteins, profile.positions, np.repeat(rows, begins.shape[1]), begins.reshape(-1).astype(np.int64))
-    shorter = np.minimum(proteins.log2_lengths, np.log2(np.float32(profile.positions)))
-    flat["segment"][at] = _in_parts(_best_segments, profile, places[at])
-    at = at[flat["segment"][at] >= np.float32(UNITS) * (np.float32(least.segment) + shorter[places.rows[at]])]
-    aligned = _in_parts(_best_alignments, profile, places[at])
-    flat["alignment"][at] = aligned[:, 0]
-    good = aligned[:, 0] >= np.float32(UNITS) * (np.float32(least.alignment) + shorter[places.rows[at]])
-    at = at[good]
-    for name, values in zip(("sum", "halved"), _in_parts(_all_alignments, profile, places[at]).T, strict=True):
-        flat[name][at] = values
-    flat["composition"][at] = _composition_scores(profile, places[at], aligned[good, 1:])
-    return scored
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+    """Score places of several profiles, and keep the proteins that have one for which all steps were taken.
 
+    The first profile goes with the first ``counts[0]`` of ``rows`` and ``begins``, the next one with the next, as in `score_places`.
 
-def _in_parts(
-    score: Callable[[ProfileScores, _Places], npt.NDArray[Any]], profile: ProfileScores, places: _Places
-) -> npt.NDArray[Any]:
-    """Return what ``score`` says of the places, some at a time."""
-    starts = range(0, max(1, len(places.rows)), _TOGETHER)
-    return np.concatenate([score(profile, places[start : start + _TOGETHER]) for start in starts])
-
-
-def _best_segments(profile: ProfileScores, places: _Places) -> Whole:
-    places, order, at, steps = places.longest_first()
-    sums, largest = np.zeros((2, len(order), BAND), dtype=np.int16)
-    for _, going, letters in places.letters(profile.scores, at, steps):
-        sums[going] = np.clip(sums[going] + letters, 0, SEGMENT_ENOUGH)
-        np.maximum(largest[going], sums[going], out=largest[going])
-    return _put_back(largest.max(axis=1), order)
-
-
-_LANES = np.arange(BAND)
-_UP, _DOWN = np.maximum(_LANES - 1, 0), np.minimum(_LANES + 1, BAND - 1)
-
-
-def _best_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.int64]:
-    """Return of each place's best alignment, in four columns, its score, first residue, end of residues and last position.
-
-    Of equal ones it is that on the lowest diagonal, and of those the first.
+    Returns
+    -------
+    kept : ndarray, shape=(k,), dtype=int64
+        Places in ``rows``, rising.
+    scored : ndarray of `SCORED`, shape=(k, places)
     """
-    places, order, at, steps = places.longest_first()
-    aligned, positions_passed, residues_passed, opened, best = np.zeros((5, len(order), BAND), dtype=np.int16)
-    length, length_positions, length_residues, ends, lengths = np.zeros((5, len(order), BAND), dtype=np.int64)
-    extend = np.int16(GAP_EXTEND)
-    for number, going, letters in places.letters(profile.scores, at, steps):
-        a, p, r, o, n, n_p, n_r = (
-            array[going]
-            for array in (aligned, positions_passed, residues_passed, opened, length, length_positions, length_residues)
-        )
-        gap, of_gap = np.maximum(p, r), np.where(r > p, n_r, n_p)
-        before, of_before = np.maximum(gap, a), np.where(gap > a, of_gap, n)
-        residues_passed[going], length_residues[going] = (
-            np.maximum(o, r - extend)[:, _DOWN],
-            (np.where(r - extend > o, n_r, n) + 1)[:, _DOWN],
-        )
-        aligned[going] = np.clip(before + letters, 0, ENOUGH)
-        length[going] = np.where(a > 0, of_before + 1, 0)
-        opened[going] = a - np.int16(GAP_OPEN)
-        positions_passed[going], length_positions[going] = (
-            np.maximum(o, p - extend)[:, _UP],
-            np.where(p - extend > o, n_p + 1, n)[:, _UP],
-        )
-        better = a > best[going]
-        ends[going][better] = np.broadcast_to((at[going] + number + 1)[:, None], better.shape)[better]
-        lengths[going][better] = n[better]
-        np.maximum(best[going], a, out=best[going])
-    lane = best.argmax(axis=1)
-    chosen = np.arange(len(order)), lane
-    last = ends[chosen] - 1 - places.begins - BAND // 2 + lane
-    return _put_back(np.stack([best[chosen], ends[chosen] - lengths[chosen], ends[chosen], last], axis=1), order)
+    functions = library(COMPILED)
+    if functions is None:
+        ends = np.cumsum(counts).tolist()
+        parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+        each = [
+            score_places_in_numpy(profile, proteins, rows[part], begins[part], least)
+            for profile, part in zip(profiles, parts, strict=True)
+        ]
+        every = np.concatenate(each)
+        good = np.flatnonzero((every["sum"] > 0).any(axis=1))
+        return good, every[good]
+    functions.score_works.restype = c_int64
+    kept, scored = np.empty(len(rows), dtype=np.int64), np.empty(begins.shape, dtype=SCORED)
+    positions = np.array([profile.positions for profile in profiles], dtype=np.int64)
+    addresses = c_void_p * len(profiles)
+    count = functions.score_works(
+        addresses(*(address(profile.scores, np.int8).value for profile in profiles)),
+        addresses(*(address(profile.odds, np.int8).value for profile in profiles)),
+        *(address(positions, np.int64), address(np.log2(positions.astype(np.float32)), np.float32)),
+        *(address(counts, np.int64), c_int64(len(profiles)), *_arguments(proteins, rows, begins, least, plain=False)),
+        *(address(kept, np.int64), scored.ctypes.data_as(c_void_p)),
+    )
+    return kept[:count], scored[:count]
 
 
-def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.float64]:
-    """Return what all alignments weigh: ``sum`` and ``halved`` of `SCORED`, in two columns."""
-    places, order, at, steps = places.longest_first()
-    aligned, positions_passed, residues_passed, ended = np.zeros((4, len(order), BAND), dtype=np.float32)
-    length = places.lengths[:, None]
-    inside = (length + 3).astype(np.float32) / length.astype(np.float32)
-    go_on, close = inside * (np.float32(1) - OPEN - OPEN), inside * (np.float32(1) - EXTEND)
-    insert, insert_more, begun = inside * OPEN, inside * EXTEND, inside.copy()
-    halved = np.zeros(len(order), dtype=np.int32)
-    for number, going, letters in places.letters(profile.odds, at, steps):
-        a, p, r = aligned[going], positions_passed[going], residues_passed[going]
-        before = a * go_on[going] + (r + p) * close[going]
-        moved = a * insert[going] + r * insert_more[going]
-        r[:, :-1], r[:, -1] = moved[:, 1:], 0
-        a[:] = np.maximum((before + begun[going]) * _unpack(letters), _LEAST_CHANCE)
-        moved = a * OPEN + p * EXTEND
-        p[:, 1:], p[:, 0] = moved[:, :-1], 0
-        ended[going] += a
-        calm = (steps[going] == number + 1) | ((number + 1) % _CALM == 0)
-        largest = ended[going].max(axis=1)
-        power = np.where(calm & (largest > 1), np.frexp(largest)[1] - 1, 0)
-        less = np.ldexp(np.float32(1), -power)[:, None]
-        a *= less
-        r *= less
-        p *= less
-        ended[going] *= less
-        begun[going] = np.maximum(begun[going] * less, np.where(power[:, None] > 0, _LEAST_CHANCE, 0))
-        halved[going] += power
-    half, total = ended[:, : BAND // 2] + ended[:, BAND // 2 :], np.zeros(len(order), dtype=np.float32)
-    for lane in range(BAND // 2):
-        total += half[:, lane]
-    return _put_back(np.stack([total.astype(np.float64), halved], axis=1), order)
-
-
-def _composition_scores(
-    profile: ProfileScores, places: _Places, where: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return what the residues of each place's best alignment score if each came from the mean composition of its positions.
-
-    ``where`` are the last three columns of `_best_alignments`.
-    """
-    packed = profile.odds[:_RESIDUES, BAND:-BAND].astype(np.int64)
-    power, digits = (packed >> 3) + 13, 8 + (packed & 7)
-    ratios = np.where(power >= 0, digits << np.maximum(power, 0), digits >> np.maximum(-power, 0))  # in 2^-16
-    sums = np.concatenate([np.zeros((_RESIDUES, 1), dtype=np.int64), np.cumsum(ratios, axis=1)], axis=1)
-    scores = np.zeros(len(where), dtype=np.int64)
-    begins = places.proteins.offsets[places.rows]
-    for number, (begin, (first, end, last)) in enumerate(zip(begins, where.tolist(), strict=True)):
-        positions = min(end - first, last + 1)
-        if positions > 0:
-            counts = np.bincount(places.proteins.residues[begin + first : begin + end], minlength=_RESIDUES)[:_RESIDUES]
-            means = (sums[:, last + 1] - sums[:, last + 1 - positions]) / float(positions << 16)
-            scores[number] = counts @ np.floor(FRACTIONS * np.log2(means) + 0.5).astype(np.int64)
-    return scores
-
-
-def _put_back(values: npt.NDArray[Any], order: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    result = np.empty_like(values)
-    result[order] = values
-    return result
+def _arguments(
+    proteins: Proteins, rows: npt.NDArray[np.int64], begins: npt.NDArray[np.int32], least: Least, *, plain: bool
+) -> tuple[object, ...]:
+    """Return what both functions in C are told of the proteins, of places in them, and of the score."""
+    return (
+        *(address(proteins.residues, np.uint8), address(proteins.offsets, np.int64)),
+        *(address(proteins.log2_lengths, np.float32), address(rows, np.int64), address(begins, np.int32)),
+        *(c_int64(begins.shape[1]), c_int32(NOWHERE), c_float(least.segment), c_float(least.alignment), c_float(UNITS)),
+        *(c_int16(GAP_OPEN), c_int16(GAP_EXTEND), c_float(float(OPEN)), c_float(float(EXTEND)), c_int64(plain)),
+    )

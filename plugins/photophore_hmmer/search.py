@@ -13,9 +13,10 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
+from photophore_hmmer.band import Least, Proteins
 from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.diagonals import Least, Proteins, score_places
+from photophore_hmmer.diagonals import good_places
 from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
 from photophore_hmmer.work import Work
@@ -115,23 +116,19 @@ class Searcher:
 
         -inf for a candidate without a segment and an alignment that are good enough.
         """
-        begins = [work.begins for work in works if work.begins is not None]
         least = Least(self._config.segment or -np.inf, self._config.alignment or -np.inf)
-        scored, positions, needed = [], [], []
-        for work, of_work in zip(works, begins, strict=True):
-            profile, thresholds = self._store.scores(work.target, self._preparer)
-            scored.append(score_places(profile, digits.proteins, work.rows, of_work, least))
-            positions.append(profile.positions)
-            needed.append(least_bits(thresholds, self._config, self._arguments["Z"]))
-        counts = [len(work.rows) for work in works]
-        places = np.concatenate(scored)
-        good = np.flatnonzero((places["sum"] > 0).any(axis=1))  # few
-        rows = np.concatenate([work.rows for work in works])[good]
-        work_of = np.repeat(np.arange(len(works)), counts)[good]
-        lengths = digits.offsets[rows + 1] - digits.offsets[rows]
-        bits = domain_bits(places[good], lengths[:, None], np.array(positions)[work_of][:, None])
-        margins = np.full(len(places), -np.inf)
-        margins[good] = pair_bits(bits, np.concatenate(begins)[good]) - np.array(needed)[work_of]
+        profiles, thresholds = zip(*(self._store.scores(work.target, self._preparer) for work in works), strict=True)
+        counts = np.array([len(work.rows) for work in works], dtype=np.int64)
+        rows = np.concatenate([work.rows for work in works])
+        begins = np.concatenate([work.begins for work in works if work.begins is not None])
+        good, scored = good_places(profiles, counts, digits.proteins, rows, begins, least)  # few
+        work_of = np.searchsorted(np.cumsum(counts), good, side="right")
+        lengths = digits.offsets[rows[good] + 1] - digits.offsets[rows[good]]
+        positions = np.array([profile.positions for profile in profiles])[work_of]
+        bits = domain_bits(scored, lengths[:, None], positions[:, None])
+        needed = np.array([least_bits(known, self._config, self._arguments["Z"]) for known in thresholds])[work_of]
+        margins = np.full(len(rows), -np.inf)
+        margins[good] = pair_bits(bits, begins[good]) - needed
         return np.split(margins, np.cumsum(counts)[:-1])
 
     def _compare(self, target: int, rows: npt.NDArray[np.int64], digits: Digits) -> list[FamilyHit]:

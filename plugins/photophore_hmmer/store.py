@@ -13,7 +13,7 @@ from pyhmmer.plan7 import HMM, Background, HMMFile, OptimizedProfile, Profile
 
 from photophore.errors import DatabaseError
 from photophore_hmmer.alphabet import AMINO
-from photophore_hmmer.diagonals import ProfileScores, profile_scores
+from photophore_hmmer.band import ProfileScores, profile_scores
 from photophore_hmmer.table import COMPRESSED_FILE, ProfileTable
 
 if sys.version_info >= (3, 14):

@@ -11,11 +11,9 @@ from pyhmmer.plan7 import Pipeline
 from tests.plugins.hmmer_cases import HMMS, PROTEIN_HMMS, HmmerDatabase, make_batch, read_hmms
 
 from photophore.types import Candidates
-from photophore_hmmer import diagonals
+from photophore_hmmer import band, diagonals
 from photophore_hmmer.alphabet import AMINO
-from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
-from photophore_hmmer.config import HmmerConfig
-from photophore_hmmer.diagonals import (
+from photophore_hmmer.band import (
     BAND,
     ENOUGH,
     EXTEND,
@@ -31,8 +29,10 @@ from photophore_hmmer.diagonals import (
     ProfileScores,
     Proteins,
     profile_scores,
-    score_places,
 )
+from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
+from photophore_hmmer.config import HmmerConfig
+from photophore_hmmer.diagonals import good_places, score_places
 from photophore_hmmer.search import Digits, Searcher
 from photophore_hmmer.store import ProfileStore, Thresholds
 from photophore_hmmer.work import Work
@@ -60,7 +60,7 @@ def profile_of(inside):
     scores = np.full((LETTERS, inside.shape[1] + 2 * BAND), -120, dtype=np.int8)
     scores[:, BAND:-BAND] = inside
     odds = np.full(scores.shape, -128, dtype=np.int8)
-    odds[:, BAND:-BAND] = diagonals._pack((2.0 ** (inside / UNITS)).astype(np.float32))
+    odds[:, BAND:-BAND] = band.pack((2.0 ** (inside / UNITS)).astype(np.float32))
     return ProfileScores(scores, odds)
 
 
@@ -100,7 +100,7 @@ def by_definition(inside, protein, begin, *, gaps):
 
 def forward_by_definition(profile, protein, begin):
     """What all alignments weigh together, by a recursion over the cells in float64."""
-    odds = diagonals._unpack(profile.odds[:, BAND:-BAND]).astype(np.float64)
+    odds = band.unpack(profile.odds[:, BAND:-BAND]).astype(np.float64)
     first, positions, total = -begin - BAND // 2, odds.shape[1], 0.0
     inside, aligned, skipping, inserting = (len(protein) + 3) / len(protein), {}, {}, {}
     for i in range(len(protein)):
@@ -187,6 +187,26 @@ def test_a_step_is_taken_where_the_one_before_was_good_enough():
 
 
 @pytest.mark.usefixtures("way")
+def test_of_several_profiles_the_proteins_with_a_good_place_are_kept():
+    rng = np.random.default_rng(2)
+    places = [some_places(rng) for _ in range(3)]
+    proteins, least = proteins_of(places[0][1]), Least(1, 4)
+    counts = np.array([2000, 0, 700], dtype=np.int64)
+    rows = np.concatenate([rows[:count] for (_, _, rows, _), count in zip(places, counts, strict=True)])
+    begins = np.concatenate([begins[:count] for (*_, begins), count in zip(places, counts, strict=True)]).astype(np.int32)
+    profiles = [places[1][0], places[2][0], places[0][0]]
+    kept, scored = good_places(profiles, counts, proteins, rows, begins, least)
+    each = [
+        score_places(profiles[0], proteins, rows[:2000], begins[:2000], least),
+        score_places(profiles[2], proteins, rows[2000:], begins[2000:], least),
+    ]
+    every = np.concatenate(each)
+    assert kept.tolist() == np.flatnonzero((every["sum"] > 0).any(axis=1)).tolist()
+    assert scored.tolist() == every[kept].tolist()
+    assert kept[0] < 2000 < kept[-1]
+
+
+@pytest.mark.usefixtures("way")
 def test_a_gap_of_each_kind():
     """Ten residues that fit, three residues or positions that do not, ten that fit."""
     inside = np.full((LETTERS, 20), -30)
@@ -240,7 +260,7 @@ def test_profile_scores():
     consensus = [AMINO.symbols.index(letter.upper()) for letter in hmm.consensus]
     assert (given.scores[consensus, BAND + np.arange(hmm.M)] > 0).mean() > 0.95
     assert (given.scores[20, BAND:-BAND] == -1).all()
-    odds = diagonals._unpack(given.odds[:, BAND:-BAND])
+    odds = band.unpack(given.odds[:, BAND:-BAND])
     assert np.abs(np.log2(odds) - given.scores[:, BAND:-BAND] / UNITS).max() < 1 / 6 + 1 / 8
 
 

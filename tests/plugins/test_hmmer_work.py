@@ -8,7 +8,7 @@ from tests.plugins.hmmer_cases import make_batch
 
 from photophore.types import Candidates
 from photophore_hmmer import work
-from photophore_hmmer.diagonals import NOWHERE
+from photophore_hmmer.band import NOWHERE
 from photophore_hmmer.work import proposed_begins, work_of
 
 PROTEINS = make_batch([("a", "M" * 10), ("b", "M" * 30), ("none", "M"), ("c", "M" * 20)])
