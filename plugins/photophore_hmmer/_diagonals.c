@@ -124,6 +124,16 @@ static int16_t best_segment(place p, const int8_t *scores, int64_t width) {
 }
 
 #if HAS_X86
+__attribute__((target("avx2")))
+static int16_t largest_byte(__m256i of) {
+    __m128i best = _mm_max_epi8(_mm256_castsi256_si128(of), _mm256_extracti128_si256(of, 1));
+    best = _mm_max_epi8(best, _mm_srli_si128(best, 8));
+    best = _mm_max_epi8(best, _mm_srli_si128(best, 4));
+    best = _mm_max_epi8(best, _mm_srli_si128(best, 2));
+    best = _mm_max_epi8(best, _mm_srli_si128(best, 1));
+    return (int8_t)_mm_extract_epi8(best, 0);
+}
+
 /* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves; from `sums` and `largest` on. */
 __attribute__((target("avx2")))
 static int16_t finish_segment_avx2(place p, const int8_t *scores, int64_t width, __m256i sums, __m256i largest) {
@@ -135,11 +145,7 @@ static int16_t finish_segment_avx2(place p, const int8_t *scores, int64_t width,
         sums = _mm256_max_epi8(_mm256_adds_epi8(sums, letters), _mm256_setzero_si256());
         largest = _mm256_max_epi8(largest, sums);
     }
-    int8_t each[BAND], best = 0;
-    _mm256_storeu_si256((__m256i *)each, largest);
-    for (int lane = 0; lane < BAND; lane++)
-        best = each[lane] > best ? each[lane] : best;
-    return best;
+    return largest_byte(largest);
 }
 
 __attribute__((target("avx2")))
@@ -147,31 +153,6 @@ static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
     return finish_segment_avx2(p, scores, width, _mm256_setzero_si256(), _mm256_setzero_si256());
 }
 
-/* Two at once, as far as both have residues. */
-__attribute__((target("avx512f,avx512bw,avx2")))
-static void best_segments_avx512(const place p[2], const int8_t *scores, int64_t width, int16_t best[2]) {
-    int64_t of_letter[LETTERS];
-    for (int64_t letter = 0; letter < LETTERS; letter++)
-        of_letter[letter] = letter * width;
-    const int64_t steps[2] = {p[0].to - p[0].from, p[1].to - p[1].from}, both = steps[0] < steps[1] ? steps[0] : steps[1];
-    const uint8_t *one = p[0].protein + p[0].from, *other = p[1].protein + p[1].from;
-    const int8_t *of_one = scores + BAND + p[0].first + p[0].from, *of_other = scores + BAND + p[1].first + p[1].from;
-    __m512i sums = _mm512_setzero_si512(), largest = sums;
-    for (int64_t step = 0; step < both; step++) {
-        const __m256i low = _mm256_loadu_si256((const __m256i *)(of_one + of_letter[one[step]] + step));
-        const __m256i high = _mm256_loadu_si256((const __m256i *)(of_other + of_letter[other[step]] + step));
-        const __m512i letters = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-        sums = _mm512_max_epi8(_mm512_adds_epi8(sums, letters), _mm512_setzero_si512());
-        largest = _mm512_max_epi8(largest, sums);
-    }
-    for (int which = 0; which < 2; which++) {
-        place rest = p[which];
-        rest.from += both > 0 ? both : 0;
-        best[which] = finish_segment_avx2(rest, scores, width,
-                                          which ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums),
-                                          which ? _mm512_extracti64x4_epi64(largest, 1) : _mm512_castsi512_si256(largest));
-    }
-}
 #endif
 
 /* The score of the best alignment that stays within the diagonals.
@@ -385,45 +366,86 @@ typedef struct {
     int32_t halved, composition;
 } scored;
 
-/* Writes the score of the best segment of every place. */
-static void score_segments(const int8_t *scores, int64_t positions, const uint8_t *residues, const int64_t *offsets, const int64_t *rows,
-                           const int32_t *begins, int64_t count, int64_t places, int32_t nowhere, int64_t plain, scored *out) {
-    const int64_t width = positions + 2 * BAND;
-    int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
-    int two = 0;
+/* What `score_places` is told of the places of a profile. */
+typedef struct {
+    const int8_t *scores;
+    int64_t positions;
+    const uint8_t *residues;
+    const int64_t *offsets, *rows;
+    const int32_t *begins;
+    int64_t places, count; /* of a protein, and of all */
+    int32_t nowhere;
+} proposed;
+
+static place proposed_place(const proposed *all, int64_t i) {
+    const int64_t row = all->rows[i / all->places];
+    return place_of(all->residues + all->offsets[row], all->offsets[row + 1] - all->offsets[row], all->positions, all->begins[i]);
+}
+
 #if HAS_X86
+/* Two at once: where one ends, the next takes its half. */
+__attribute__((target("avx512f,avx512bw,avx2")))
+static void score_segments_avx512(const proposed *all, scored *out) {
+    const int64_t width = all->positions + 2 * BAND;
+    __m512i sums = _mm512_setzero_si512(), largest = sums;
+    place where[2];
+    int64_t which[2] = {-1, -1}, next = 0;
+    for (;;) {
+        for (int half = 0; half < 2; half++)
+            for (; which[half] < 0 && next < all->count; next++)
+                if (all->begins[next] != all->nowhere) {
+                    where[half] = proposed_place(all, next);
+                    which[half] = where[half].from < where[half].to ? next : -1;
+                }
+        if (which[0] < 0 || which[1] < 0)
+            break;
+        place *const one = where, *const other = where + 1;
+        const int64_t left[2] = {one->to - one->from, other->to - other->from}, steps = left[0] < left[1] ? left[0] : left[1];
+        const uint8_t *letter = one->protein + one->from, *beside = other->protein + other->from;
+        const int8_t *of_one = all->scores + BAND + one->first + one->from, *of_other = all->scores + BAND + other->first + other->from;
+        for (int64_t step = 0; step < steps; step++) {
+            const __m256i low = _mm256_loadu_si256((const __m256i *)(of_one + letter[step] * width + step));
+            const __m256i high = _mm256_loadu_si256((const __m256i *)(of_other + beside[step] * width + step));
+            const __m512i letters = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+            sums = _mm512_max_epi8(_mm512_adds_epi8(sums, letters), _mm512_setzero_si512());
+            largest = _mm512_max_epi8(largest, sums);
+        }
+        one->from += steps, other->from += steps;
+        if (left[0] == steps) {
+            out[which[0]].segment = largest_byte(_mm512_castsi512_si256(largest));
+            which[0] = -1;
+            sums = _mm512_inserti64x4(sums, _mm256_setzero_si256(), 0), largest = _mm512_inserti64x4(largest, _mm256_setzero_si256(), 0);
+        }
+        if (left[1] == steps) {
+            out[which[1]].segment = largest_byte(_mm512_extracti64x4_epi64(largest, 1));
+            which[1] = -1;
+            sums = _mm512_inserti64x4(sums, _mm256_setzero_si256(), 1), largest = _mm512_inserti64x4(largest, _mm256_setzero_si256(), 1);
+        }
+    }
+    const int half = which[0] < 0;
+    if (which[half] >= 0)
+        out[which[half]].segment =
+            finish_segment_avx2(where[half], all->scores, width, half ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums),
+                                half ? _mm512_extracti64x4_epi64(largest, 1) : _mm512_castsi512_si256(largest));
+}
+#endif
+
+/* Writes the score of the best segment of every place. */
+static void score_segments(const proposed *all, int64_t plain, scored *out) {
+    int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
+    memset(out, 0, (size_t)all->count * sizeof *out);
+#if HAS_X86
+    if (!plain && __builtin_cpu_supports("avx512bw")) {
+        score_segments_avx512(all, out);
+        return;
+    }
     if (!plain && __builtin_cpu_supports("avx2"))
         segment_of = best_segment_avx2;
-    two = !plain && __builtin_cpu_supports("avx512bw");
-    int64_t waiting[2], waits = 0;
-    place where[2];
 #endif
     (void)plain;
-    for (int64_t i = 0; i < count; i++) {
-        memset(out + i, 0, sizeof *out);
-        if (begins[i] == nowhere)
-            continue;
-        const int64_t row = rows[i / places];
-        const place p = place_of(residues + offsets[row], offsets[row + 1] - offsets[row], positions, begins[i]);
-        if (!two) {
-            out[i].segment = segment_of(p, scores, width);
-            continue;
-        }
-#if HAS_X86
-        where[waits] = p;
-        waiting[waits++] = i;
-        if (waits == 2) {
-            int16_t best[2];
-            best_segments_avx512(where, scores, width, best);
-            out[waiting[0]].segment = best[0], out[waiting[1]].segment = best[1];
-            waits = 0;
-        }
-#endif
-    }
-#if HAS_X86
-    if (waits)
-        out[waiting[0]].segment = segment_of(where[0], scores, width);
-#endif
+    for (int64_t i = 0; i < all->count; i++)
+        if (all->begins[i] != all->nowhere)
+            out[i].segment = segment_of(proposed_place(all, i), all->scores, all->positions + 2 * BAND);
 }
 
 /* Scores `n` proteins at `places` places each, of which those that are `nowhere` are passed over.
@@ -437,7 +459,8 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, f
                   int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open, int16_t gap_extend,
                   float open, float extend, int64_t plain, scored *out) {
     const int64_t width = positions + 2 * BAND;
-    score_segments(scores, positions, residues, offsets, rows, begins, n * places, places, nowhere, plain, out);
+    const proposed all = {scores, positions, residues, offsets, rows, begins, places, n * places, nowhere};
+    score_segments(&all, plain, out);
     for (int64_t i = 0; i < n * places; i++) {
         scored *o = out + i;
         if (begins[i] == nowhere)
@@ -446,7 +469,7 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, f
         const float shorter = log2_lengths[row] < log2_positions ? log2_lengths[row] : log2_positions;
         if ((float)o->segment < units * (least_segment + shorter))
             continue;
-        const place p = place_of(residues + offsets[row], length, positions, begins[i]);
+        const place p = proposed_place(&all, i);
         o->alignment = best_alignment(p, scores, width, gap_open, gap_extend);
         if ((float)o->alignment < units * (least_alignment + shorter))
             continue;
