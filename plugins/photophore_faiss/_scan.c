@@ -3,6 +3,7 @@
  * The functions are called through ctypes by scanning.py, which checks the shapes and has the same in numpy. Every product
  * is a sum of whole numbers: no processor, number of threads or order of work changes one. Values lie within -127..127.
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,18 +314,25 @@ int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *qu
     return failed ? -1 : 0;
 }
 
-/* Writes the `k` first neighbours of each of `n` queries, out of packed ones in rising order; what is left stays as it is. */
+/* Writes the `k` first neighbours of each of `n` queries, out of packed ones in rising order; row -1 and minus infinity for those that
+ * there are not. */
 void unpack(const int64_t *packed, int64_t length, int64_t n, int64_t k, const uint32_t *ids, float unit, int64_t score_bits,
             int64_t row_bits, int64_t *rows, float *scores) {
     const int64_t middle = ((int64_t)1 << (score_bits - 1)) - 1;
     const int64_t of_score = ((int64_t)1 << score_bits) - 1, of_row = ((int64_t)1 << row_bits) - 1;
     int64_t at = 0;
-    for (int64_t query = 0; query < n; query++)
-        for (int64_t taken = 0; at < length && packed[at] >> (score_bits + row_bits) == query; at++, taken++)
+    for (int64_t query = 0; query < n; query++) {
+        int64_t taken = 0;
+        for (; at < length && packed[at] >> (score_bits + row_bits) == query; at++, taken++)
             if (taken < k) {
                 rows[query * k + taken] = ids[packed[at] & of_row];
                 scores[query * k + taken] = (float)(middle - (packed[at] >> row_bits & of_score)) * unit;
             }
+        for (; taken < k; taken++) {
+            rows[query * k + taken] = -1;
+            scores[query * k + taken] = -INFINITY;
+        }
+    }
 }
 
 /* Looks through lists for rows that reach the floor of a query, and writes each as one number: query, falling score, row.

@@ -168,8 +168,8 @@ class ListsIndex:
             raise DatabaseError(f"index {self.name}: nothing to search; build or load it first")
         check_fit(self.name, self._facts, embeddings)
         wanted, positions, offsets = searched_rows(embeddings, self.config.stride, self.config.asked)
-        rows = np.full((len(wanted), self.config.k), -1, dtype=np.int64)
-        scores = np.full((len(wanted), self.config.k), -np.inf, dtype=np.float32)
+        rows = np.empty((len(wanted), self.config.k), dtype=np.int64)
+        scores = np.empty((len(wanted), self.config.k), dtype=np.float32)
         lists, step = self._lists, float(self._lists.step)
 
         def search(part: slice) -> None:

@@ -164,7 +164,7 @@ def unpack(
     rows: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float32],
 ) -> None:
-    """Write the first neighbours of each query, ``shape=(n, k)``; places for which there are none stay as they are.
+    """Write the first neighbours of each query, ``shape=(n, k)``: row -1 and score -inf where there are none.
 
     Parameters
     ----------
@@ -237,7 +237,8 @@ def unpack_in_numpy(
     starts = np.searchsorted(packed, np.arange(len(rows) + 1) << (SCORE_BITS + ROW_BITS))
     place = starts[:-1, None] + np.arange(rows.shape[1])  # (n, k)
     there = place < starts[1:, None]
-    best = packed.take(place, mode="clip")[there]
+    best = packed.take(place, mode="clip")[there] if len(packed) else packed
+    rows[:], scores[:] = -1, -np.inf
     rows[there] = ids[best & ((1 << ROW_BITS) - 1)]
     scores[there] = ((SCORE_MAX >> 1) - ((best >> ROW_BITS) & SCORE_MAX)).astype(np.float32) * np.float32(unit)
 

@@ -108,7 +108,9 @@ def test_unpack():
         return (query << SCORE_BITS | ((SCORE_MAX >> 1) - score)) << ROW_BITS | row
 
     found = np.sort(np.array([packed(0, 5, 2), packed(0, 9, 1), packed(0, 7, 0), packed(2, -4, 3)], dtype=np.int64))
-    rows, scores = np.full((3, 2), -1, dtype=np.int64), np.full((3, 2), -np.inf, dtype=np.float32)
+    rows, scores = np.full((3, 2), 77, dtype=np.int64), np.full((3, 2), 77, dtype=np.float32)
     unpack(found, np.array([10, 11, 12, 13], dtype=np.uint32), 0.5, rows, scores)
     assert rows.tolist() == [[11, 10], [-1, -1], [13, -1]]
     assert scores.tolist() == [[4.5, 3.5], [-np.inf, -np.inf], [-2.0, -np.inf]]
+    unpack(found[:0], np.array([10], dtype=np.uint32), 0.5, rows, scores)
+    assert (rows.tolist(), scores.tolist()) == ([[-1, -1]] * 3, [[-np.inf, -np.inf]] * 3)
