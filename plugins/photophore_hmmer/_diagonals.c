@@ -134,9 +134,10 @@ static int16_t largest_byte(__m256i of) {
     return (int8_t)_mm_extract_epi8(best, 0);
 }
 
-/* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves; from `sums` and `largest` on. */
+/* The same in 8 bits, which stop at SEGMENT_ENOUGH by themselves. */
 __attribute__((target("avx2")))
-static int16_t finish_segment_avx2(place p, const int8_t *scores, int64_t width, __m256i sums, __m256i largest) {
+static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
+    __m256i sums = _mm256_setzero_si256(), largest = sums;
     int64_t of_letter[LETTERS];
     for (int64_t letter = 0; letter < LETTERS; letter++)
         of_letter[letter] = letter * width + BAND + p.first;
@@ -147,12 +148,6 @@ static int16_t finish_segment_avx2(place p, const int8_t *scores, int64_t width,
     }
     return largest_byte(largest);
 }
-
-__attribute__((target("avx2")))
-static int16_t best_segment_avx2(place p, const int8_t *scores, int64_t width) {
-    return finish_segment_avx2(p, scores, width, _mm256_setzero_si256(), _mm256_setzero_si256());
-}
-
 #endif
 
 /* The score of the best alignment that stays within the diagonals.
@@ -366,7 +361,8 @@ typedef struct {
     int32_t halved, composition;
 } scored;
 
-/* What `score_places` is told of the places of a profile. */
+/* ---- The places of a profile */
+
 typedef struct {
     const int8_t *scores;
     int64_t positions;
@@ -374,7 +370,6 @@ typedef struct {
     const int64_t *offsets, *rows;
     const int32_t *begins;
     int64_t places, count; /* of a protein, and of all */
-    int32_t nowhere;
 } proposed;
 
 static place proposed_place(const proposed *all, int64_t i) {
@@ -382,70 +377,160 @@ static place proposed_place(const proposed *all, int64_t i) {
     return place_of(all->residues + all->offsets[row], all->offsets[row + 1] - all->offsets[row], all->positions, all->begins[i]);
 }
 
+/* Scores of one step, a number of every place: 0 for those that it passes over, else not 0 before they are scored. */
+typedef struct {
+    int16_t *of_first;
+    int64_t apart;
+} marks;
+
+static int16_t *mark_of(marks m, int64_t i) { return m.of_first + i * m.apart; }
+
 #if HAS_X86
-/* Two at once: where one ends, the next takes its half. */
-__attribute__((target("avx512f,avx512bw,avx2")))
-static void score_segments_avx512(const proposed *all, scored *out) {
-    const int64_t width = all->positions + 2 * BAND;
-    __m512i sums = _mm512_setzero_si512(), largest = sums;
+/* Two places are worked on at once, each in its half of a register: where one ends, the next takes its half. */
+typedef struct {
     place where[2];
-    int64_t which[2] = {-1, -1}, next = 0;
-    for (;;) {
-        for (int half = 0; half < 2; half++)
-            for (; which[half] < 0 && next < all->count; next++)
-                if (all->begins[next] != all->nowhere) {
-                    where[half] = proposed_place(all, next);
-                    which[half] = where[half].from < where[half].to ? next : -1;
-                }
-        if (which[0] < 0 || which[1] < 0)
-            break;
-        place *const one = where, *const other = where + 1;
-        const int64_t left[2] = {one->to - one->from, other->to - other->from}, steps = left[0] < left[1] ? left[0] : left[1];
-        const uint8_t *letter = one->protein + one->from, *beside = other->protein + other->from;
-        const int8_t *of_one = all->scores + BAND + one->first + one->from, *of_other = all->scores + BAND + other->first + other->from;
+    int64_t which[2], next; /* -1: none */
+} two;
+
+/* Fills the halves that are free and returns how many residues both go on for: 0 when places for both are not left. */
+static int64_t take_two(two *t, const proposed *all, marks m) {
+    for (int half = 0; half < 2; half++)
+        for (; t->which[half] < 0 && t->next < all->count; t->next++)
+            if (*mark_of(m, t->next)) {
+                t->where[half] = proposed_place(all, t->next);
+                if (t->where[half].from < t->where[half].to)
+                    t->which[half] = t->next;
+                else
+                    *mark_of(m, t->next) = 0;
+            }
+    if (t->which[0] < 0 || t->which[1] < 0)
+        return 0;
+    const int64_t one = t->where[0].to - t->where[0].from, other = t->where[1].to - t->where[1].from;
+    return one < other ? one : other;
+}
+
+/* Goes on by so many residues, and writes what was largest where a place has ended. Returns which lanes of 64 bits go on. */
+__attribute__((target("avx512f,avx512bw,avx2")))
+static __mmask8 end_of_two(two *t, int64_t steps, marks m, __m512i largest) {
+    __mmask8 on = 0xFF;
+    for (int half = 0; half < 2; half++) {
+        t->where[half].from += steps;
+        if (t->where[half].from < t->where[half].to)
+            continue;
+        *mark_of(m, t->which[half]) = largest_byte(half ? _mm512_extracti64x4_epi64(largest, 1) : _mm512_castsi512_si256(largest));
+        t->which[half] = -1;
+        on &= half ? 0x0F : 0xF0;
+    }
+    return on;
+}
+
+/* What the letters of two places score, a residue after the other. */
+typedef struct {
+    const uint8_t *residues[2];
+    const int8_t *scores[2];
+    int64_t width;
+} letters_of_two;
+
+static letters_of_two letters_from_here(const two *t, const proposed *all) {
+    letters_of_two l = {.width = all->positions + 2 * BAND};
+    for (int half = 0; half < 2; half++) {
+        l.residues[half] = t->where[half].protein + t->where[half].from;
+        l.scores[half] = all->scores + BAND + t->where[half].first + t->where[half].from;
+    }
+    return l;
+}
+
+__attribute__((target("avx512f,avx512bw,avx2"), always_inline))
+static inline __m512i letters_at(const letters_of_two *l, int64_t step) {
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(l->scores[0] + l->residues[0][step] * l->width + step));
+    const __m256i high = _mm256_loadu_si256((const __m256i *)(l->scores[1] + l->residues[1][step] * l->width + step));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+/* Scores the segments of two places at a time; returns a place that is left over, or -1. */
+__attribute__((target("avx512f,avx512bw,avx2")))
+static int64_t segments_of_two(const proposed *all, marks m) {
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i sums = zero, largest = zero;
+    two t = {.which = {-1, -1}};
+    for (int64_t steps; (steps = take_two(&t, all, m)) > 0;) {
+        const letters_of_two letters = letters_from_here(&t, all);
         for (int64_t step = 0; step < steps; step++) {
-            const __m256i low = _mm256_loadu_si256((const __m256i *)(of_one + letter[step] * width + step));
-            const __m256i high = _mm256_loadu_si256((const __m256i *)(of_other + beside[step] * width + step));
-            const __m512i letters = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-            sums = _mm512_max_epi8(_mm512_adds_epi8(sums, letters), _mm512_setzero_si512());
+            sums = _mm512_max_epi8(_mm512_adds_epi8(sums, letters_at(&letters, step)), zero);
             largest = _mm512_max_epi8(largest, sums);
         }
-        one->from += steps, other->from += steps;
-        if (left[0] == steps) {
-            out[which[0]].segment = largest_byte(_mm512_castsi512_si256(largest));
-            which[0] = -1;
-            sums = _mm512_inserti64x4(sums, _mm256_setzero_si256(), 0), largest = _mm512_inserti64x4(largest, _mm256_setzero_si256(), 0);
-        }
-        if (left[1] == steps) {
-            out[which[1]].segment = largest_byte(_mm512_extracti64x4_epi64(largest, 1));
-            which[1] = -1;
-            sums = _mm512_inserti64x4(sums, _mm256_setzero_si256(), 1), largest = _mm512_inserti64x4(largest, _mm256_setzero_si256(), 1);
-        }
+        const __mmask8 on = end_of_two(&t, steps, m, largest);
+        sums = _mm512_maskz_mov_epi64(on, sums), largest = _mm512_maskz_mov_epi64(on, largest);
     }
-    const int half = which[0] < 0;
-    if (which[half] >= 0)
-        out[which[half]].segment =
-            finish_segment_avx2(where[half], all->scores, width, half ? _mm512_extracti64x4_epi64(sums, 1) : _mm512_castsi512_si256(sums),
-                                half ? _mm512_extracti64x4_epi64(largest, 1) : _mm512_castsi512_si256(largest));
+    return t.which[0] < 0 ? t.which[1] : t.which[0];
+}
+
+/* The same for alignments, in 8 bits: see `best_alignment`. A score of INT8_MAX stands for that and all higher ones. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi,avx2")))
+static int64_t alignments_of_two(const proposed *all, marks m, int8_t open, int8_t extend) {
+    const __m512i zero = _mm512_setzero_si512(), to_open = _mm512_set1_epi8(open), to_extend = _mm512_set1_epi8(extend);
+    int8_t above[2 * BAND], below[2 * BAND];
+    for (int lane = 0; lane < 2 * BAND; lane++) {
+        above[lane] = (int8_t)(lane % BAND == BAND - 1 ? lane : lane + 1);
+        below[lane] = (int8_t)(lane % BAND == 0 ? lane : lane - 1);
+    }
+    const __m512i from_above = _mm512_loadu_si512(above), from_below = _mm512_loadu_si512(below);
+    __m512i aligned = zero, positions_passed = zero, residues_passed = zero, opened = zero, largest = zero;
+    two t = {.which = {-1, -1}};
+    for (int64_t steps; (steps = take_two(&t, all, m)) > 0;) {
+        const letters_of_two letters = letters_from_here(&t, all);
+        for (int64_t step = 0; step < steps; step++) {
+            const __m512i before = _mm512_max_epi8(_mm512_max_epi8(positions_passed, residues_passed), aligned);
+            residues_passed = _mm512_permutexvar_epi8(from_above, _mm512_max_epi8(opened, _mm512_subs_epi8(residues_passed, to_extend)));
+            aligned = _mm512_max_epi8(_mm512_adds_epi8(before, letters_at(&letters, step)), zero);
+            opened = _mm512_subs_epi8(aligned, to_open);
+            positions_passed = _mm512_permutexvar_epi8(from_below, _mm512_max_epi8(opened, _mm512_subs_epi8(positions_passed, to_extend)));
+            largest = _mm512_max_epi8(largest, aligned);
+        }
+        const __mmask8 on = end_of_two(&t, steps, m, largest);
+        aligned = _mm512_maskz_mov_epi64(on, aligned), opened = _mm512_maskz_mov_epi64(on, opened);
+        positions_passed = _mm512_maskz_mov_epi64(on, positions_passed);
+        residues_passed = _mm512_maskz_mov_epi64(on, residues_passed), largest = _mm512_maskz_mov_epi64(on, largest);
+    }
+    return t.which[0] < 0 ? t.which[1] : t.which[0];
 }
 #endif
 
-/* Writes the score of the best segment of every place. */
-static void score_segments(const proposed *all, int64_t plain, scored *out) {
+/* Writes the score of the best segment of every place that is marked. */
+static void score_segments(const proposed *all, marks m, int64_t plain) {
     int16_t (*segment_of)(place, const int8_t *, int64_t) = best_segment;
-    memset(out, 0, (size_t)all->count * sizeof *out);
+    int64_t first = 0, end = all->count;
 #if HAS_X86
-    if (!plain && __builtin_cpu_supports("avx512bw")) {
-        score_segments_avx512(all, out);
-        return;
-    }
     if (!plain && __builtin_cpu_supports("avx2"))
         segment_of = best_segment_avx2;
+    if (!plain && __builtin_cpu_supports("avx512bw")) {
+        first = segments_of_two(all, m);
+        end = first + (first >= 0);
+    }
+#endif
+    (void)plain;
+    for (int64_t i = first; i < end; i++)
+        if (*mark_of(m, i))
+            *mark_of(m, i) = segment_of(proposed_place(all, i), all->scores, all->positions + 2 * BAND);
+}
+
+/* Writes the score of the best alignment of every place that is marked. */
+static void score_alignments(const proposed *all, marks m, int16_t open, int16_t extend, int64_t plain) {
+    int64_t left = -1, in_bytes = 0;
+#if HAS_X86
+    in_bytes = !plain && __builtin_cpu_supports("avx512vbmi") && open <= INT8_MAX && extend <= INT8_MAX;
+    if (in_bytes)
+        left = alignments_of_two(all, m, (int8_t)open, (int8_t)extend);
 #endif
     (void)plain;
     for (int64_t i = 0; i < all->count; i++)
-        if (all->begins[i] != all->nowhere)
-            out[i].segment = segment_of(proposed_place(all, i), all->scores, all->positions + 2 * BAND);
+        if (*mark_of(m, i) && (!in_bytes || i == left || *mark_of(m, i) == INT8_MAX))
+            *mark_of(m, i) = best_alignment(proposed_place(all, i), all->scores, all->positions + 2 * BAND, open, extend);
+}
+
+/* What a step has to score for the next one: `least` bits and the log2 of the shorter of protein and profile. */
+static float enough(float units, float least, float log2_length, float log2_positions) {
+    return units * (least + (log2_length < log2_positions ? log2_length : log2_positions));
 }
 
 /* Scores `n` proteins at `places` places each, of which those that are `nowhere` are passed over.
@@ -458,24 +543,27 @@ void score_places(const int8_t *scores, const int8_t *odds, int64_t positions, f
                   const int64_t *offsets, const float *log2_lengths, const int64_t *rows, const int32_t *begins, int64_t places,
                   int32_t nowhere, float least_segment, float least_alignment, float units, int16_t gap_open, int16_t gap_extend,
                   float open, float extend, int64_t plain, scored *out) {
-    const int64_t width = positions + 2 * BAND;
-    const proposed all = {scores, positions, residues, offsets, rows, begins, places, n * places, nowhere};
-    score_segments(&all, plain, out);
-    for (int64_t i = 0; i < n * places; i++) {
-        scored *o = out + i;
-        if (begins[i] == nowhere)
-            continue;
-        const int64_t row = rows[i / places], length = offsets[row + 1] - offsets[row];
-        const float shorter = log2_lengths[row] < log2_positions ? log2_lengths[row] : log2_positions;
-        if ((float)o->segment < units * (least_segment + shorter))
+    const int64_t width = positions + 2 * BAND, count = n * places;
+    const proposed all = {scores, positions, residues, offsets, rows, begins, places, count};
+    const marks segments = {&out->segment, sizeof *out / sizeof out->segment}, alignments = {&out->alignment, segments.apart};
+    memset(out, 0, (size_t)count * sizeof *out);
+    for (int64_t i = 0; i < count; i++)
+        out[i].segment = begins[i] != nowhere;
+    score_segments(&all, segments, plain);
+    for (int64_t i = 0; i < count; i++)
+        out[i].alignment = begins[i] != nowhere &&
+                           (float)out[i].segment >= enough(units, least_segment, log2_lengths[rows[i / places]], log2_positions);
+    score_alignments(&all, alignments, gap_open, gap_extend, plain);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t row = rows[i / places];
+        if (begins[i] == nowhere || (float)out[i].segment < enough(units, least_segment, log2_lengths[row], log2_positions) ||
+            (float)out[i].alignment < enough(units, least_alignment, log2_lengths[row], log2_positions))
             continue;
         const place p = proposed_place(&all, i);
-        o->alignment = best_alignment(p, scores, width, gap_open, gap_extend);
-        if ((float)o->alignment < units * (least_alignment + shorter))
-            continue;
-        const likelihood all = all_alignments(p, odds, width, length, open, extend);
-        o->sum = all.sum, o->halved = all.halved;
-        o->composition = (int32_t)composition_score(best_region(p, scores, width, gap_open, gap_extend), p.protein, odds, width);
+        const likelihood whole = all_alignments(p, odds, width, offsets[row + 1] - offsets[row], open, extend);
+        out[i].sum = whole.sum, out[i].halved = whole.halved;
+        out[i].composition =
+            (int32_t)composition_score(best_region(p, scores, width, gap_open, gap_extend), p.protein, odds, width);
     }
 }
 
