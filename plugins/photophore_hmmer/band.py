@@ -28,7 +28,7 @@ NOWHERE = np.iinfo(np.int32).min
 #: Letters that are residues: the first ones.
 RESIDUES = 20
 _LOWEST, _UNKNOWN, _UNKNOWN_RATIO = -120, -1, 2 ** (-1 / UNITS)
-#: Of the packed odds ratios, the smallest, 2^-16, and the largest, 2^6.5: see `pack`.
+#: Of the packed odds ratios, the smallest, 2^-16, and the largest, 2^6.5: see `pack_ratios`.
 _LEAST_PACKED, _MOST_PACKED = -128, (6 << 3) + 4
 
 #: What is known of a place: best segment and best alignment (in `UNITS`); for those that were good enough, what all alignments
@@ -49,7 +49,7 @@ class ProfileScores(NamedTuple):
         In `UNITS` to the bit. Letters are the residues in the order of HMMER's alphabet, and one for all others, which costs a
         little. Places beside the profile cost more than is worth going there.
     odds
-        Odds ratios, packed; see `pack`.
+        Odds ratios, packed; see `pack_ratios`.
     """
 
     scores: npt.NDArray[np.int8]
@@ -101,17 +101,17 @@ def profile_scores(hmm: HMM) -> ProfileScores:
     inside = slice(BAND, -BAND)
     scores[RESIDUES, inside] = _UNKNOWN
     scores[:RESIDUES, inside] = np.clip(np.rint(UNITS * np.log2(ratios)), _LOWEST, -_LOWEST)
-    odds[RESIDUES, inside] = pack(np.array([_UNKNOWN_RATIO], dtype=np.float32))
-    odds[:RESIDUES, inside] = pack(ratios)
+    odds[RESIDUES, inside] = pack_ratios(np.array([_UNKNOWN_RATIO], dtype=np.float32))
+    odds[:RESIDUES, inside] = pack_ratios(ratios)
     return ProfileScores(scores, odds)
 
 
-def pack(ratios: Real) -> npt.NDArray[np.int8]:
+def pack_ratios(ratios: Real) -> npt.NDArray[np.int8]:
     """Return each ratio as a byte: the last five bits of the exponent of a float, and the three that follow, rounded."""
     packed = ((ratios.view(np.int32) + (1 << 19)) >> 20) - (127 << 3)
     return np.clip(packed, _LEAST_PACKED, _MOST_PACKED).astype(np.int8)
 
 
-def unpack(packed: npt.NDArray[np.int8]) -> Real:
-    """Return what `pack` was given, rounded."""
+def unpack_ratios(packed: npt.NDArray[np.int8]) -> Real:
+    """Return what `pack_ratios` was given, rounded."""
     return ((packed.astype(np.int32) << 20) + (127 << 23)).view(np.float32)

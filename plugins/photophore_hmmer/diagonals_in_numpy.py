@@ -25,7 +25,7 @@ from photophore_hmmer.band import (
     Least,
     ProfileScores,
     Proteins,
-    unpack,
+    unpack_ratios,
 )
 
 #: In Forward: residues after which sums are made small again, and the least chance.
@@ -169,7 +169,7 @@ def _all_alignments(profile: ProfileScores, places: _Places) -> npt.NDArray[np.f
         before = a * go_on[going] + (r + p) * close[going]
         moved = a * insert[going] + r * insert_more[going]
         r[:, :-1], r[:, -1] = moved[:, 1:], 0
-        a[:] = np.maximum((before + begun[going]) * unpack(letters), _LEAST_CHANCE)
+        a[:] = np.maximum((before + begun[going]) * unpack_ratios(letters), _LEAST_CHANCE)
         moved = a * OPEN + p * EXTEND
         p[:, 1:], p[:, 0] = moved[:, :-1], 0
         ended[going] += a

@@ -62,12 +62,10 @@ def _by_target(
         order = np.argsort(candidates.targets, kind="stable")
         return rows[order], np.stack(columns, axis=1)[order] if columns else None
     rows, begins = np.empty(count, dtype=np.int64), np.empty((count, len(columns)), dtype=np.int32)
+    addresses = (c_void_p * len(columns))(*(address(column, np.int32).value for column in columns))
     functions.by_target(
         *(address(np.ascontiguousarray(candidates.targets), np.int32), address(candidates.offsets, np.int64)),
-        *(
-            c_int64(len(candidates)),
-            (c_void_p * len(columns))(*(address(column, np.int32).value for column in columns)),
-        ),
-        *(c_int64(len(columns)), address(starts.copy(), np.int64), address(rows, np.int64), address(begins, np.int32)),
+        *(c_int64(len(candidates)), addresses, c_int64(len(columns)), address(starts.copy(), np.int64)),
+        *(address(rows, np.int64), address(begins, np.int32)),
     )
     return rows, begins if columns else None

@@ -60,7 +60,7 @@ def profile_of(inside):
     scores = np.full((LETTERS, inside.shape[1] + 2 * BAND), -120, dtype=np.int8)
     scores[:, BAND:-BAND] = inside
     odds = np.full(scores.shape, -128, dtype=np.int8)
-    odds[:, BAND:-BAND] = band.pack((2.0 ** (inside / UNITS)).astype(np.float32))
+    odds[:, BAND:-BAND] = band.pack_ratios((2.0 ** (inside / UNITS)).astype(np.float32))
     return ProfileScores(scores, odds)
 
 
@@ -100,7 +100,7 @@ def by_definition(inside, protein, begin, *, gaps):
 
 def forward_by_definition(profile, protein, begin):
     """What all alignments weigh together, by a recursion over the cells in float64."""
-    odds = band.unpack(profile.odds[:, BAND:-BAND]).astype(np.float64)
+    odds = band.unpack_ratios(profile.odds[:, BAND:-BAND]).astype(np.float64)
     first, positions, total = -begin - BAND // 2, odds.shape[1], 0.0
     inside, aligned, skipping, inserting = (len(protein) + 3) / len(protein), {}, {}, {}
     for i in range(len(protein)):
@@ -260,7 +260,7 @@ def test_profile_scores():
     consensus = [AMINO.symbols.index(letter.upper()) for letter in hmm.consensus]
     assert (given.scores[consensus, BAND + np.arange(hmm.M)] > 0).mean() > 0.95
     assert (given.scores[20, BAND:-BAND] == -1).all()
-    odds = band.unpack(given.odds[:, BAND:-BAND])
+    odds = band.unpack_ratios(given.odds[:, BAND:-BAND])
     assert np.abs(np.log2(odds) - given.scores[:, BAND:-BAND] / UNITS).max() < 1 / 6 + 1 / 8
 
 
