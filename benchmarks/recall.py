@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ from material import held_out, hmmsearch_truth, machine, read_proteins
 from photophore.pipeline import check, open_chain
 from photophore.registry import load_registry
 from photophore.runconfig import LinkChoice, RunConfig
-from photophore.types import SequenceBatch
+from photophore.types import Candidates, SequenceBatch
 from photophore_hmmer.search import Digits, Searcher
 from photophore_hmmer.store import ProfileStore
-from photophore_hmmer.work import Work, proposed_begins
+from photophore_hmmer.work import work_of
 
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 BINS = ((-1.0, 1e-10), (1e-10, 1e-5), (1e-5, 1e-3), (-1.0, 1e-3))
@@ -80,27 +81,22 @@ def scored_pairs(chain, store, config, proteins: SequenceBatch, batch: int):  # 
     started = time.perf_counter()
     for start in range(0, len(proteins), batch):
         part = proteins.select(range(start, min(start + batch, len(proteins))))
-        neighbours = chain.search.neighbours(part)
-        with clock("aggregate"):
-            candidates = chain.aggregator.aggregate(neighbours, chain.targets)
+        candidates = chain.candidates(part)
         protein = np.repeat(np.arange(len(part)), np.diff(candidates.offsets))
         keys.append((protein + start) * len(chain.targets) + candidates.targets)
         scores.append(candidates.scores)
         with clock("diagonals"):
-            aligned.append(on_diagonals(searcher, part, protein, candidates))
+            aligned.append(on_diagonals(searcher, part, candidates, store.table.lengths))
     seconds = {**clock.seconds, "all": time.perf_counter() - started}
     return np.concatenate(keys), np.concatenate(scores), np.concatenate(aligned), seconds
 
 
-def on_diagonals(searcher: Searcher, part: SequenceBatch, protein, candidates) -> np.ndarray:  # noqa: ANN001
+def on_diagonals(searcher: Searcher, part: SequenceBatch, candidates: Candidates, lengths: Sequence[int]) -> np.ndarray:
     """Return by how many bits each candidate scores more, on its diagonals, than what is reported; -inf without an alignment."""
-    result, begins = np.full(len(candidates.targets), -np.inf), proposed_begins(candidates)
-    order = np.argsort(candidates.targets, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(candidates.targets[order])) + 1)
-    if begins and len(order):
-        places = np.stack(begins, axis=1)
-        works = [Work(int(candidates.targets[group[0]]), protein[group], places[group]) for group in groups]
-        result[order] = np.concatenate(searcher.margins(works, Digits(part)))
+    result = np.full(len(candidates.targets), -np.inf)
+    works = sorted(work_of(part, candidates, lengths), key=lambda work: work.target)
+    if works and works[0].begins is not None:
+        result[np.argsort(candidates.targets, kind="stable")] = np.concatenate(searcher.margins(works, Digits(part)))
     return result
 
 

@@ -237,7 +237,7 @@ def unpack_in_numpy(
     starts = np.searchsorted(packed, np.arange(len(rows) + 1) << (SCORE_BITS + ROW_BITS))
     place = starts[:-1, None] + np.arange(rows.shape[1])  # (n, k)
     there = place < starts[1:, None]
-    best = packed.take(place, mode="clip")[there] if len(packed) else packed
+    best = packed[place[there]]
     rows[:], scores[:] = -1, -np.inf
     rows[there] = ids[best & ((1 << ROW_BITS) - 1)]
     scores[there] = ((SCORE_MAX >> 1) - ((best >> ROW_BITS) & SCORE_MAX)).astype(np.float32) * np.float32(unit)

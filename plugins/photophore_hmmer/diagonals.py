@@ -30,7 +30,7 @@ from photophore_hmmer.band import (
     ProfileScores,
     Proteins,
 )
-from photophore_hmmer.diagonals_in_numpy import score_places_in_numpy
+from photophore_hmmer.diagonals_in_numpy import good_places_in_numpy, score_places_in_numpy
 
 #: The module with the functions in C.
 COMPILED = "photophore_hmmer._diagonals"
@@ -102,15 +102,7 @@ def good_places(
     """
     functions = library(COMPILED)
     if functions is None:
-        ends = np.cumsum(counts).tolist()
-        parts = [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-        each = [
-            score_places_in_numpy(profile, proteins, rows[part], begins[part], least)
-            for profile, part in zip(profiles, parts, strict=True)
-        ]
-        every = np.concatenate(each)
-        good = np.flatnonzero((every["sum"] > 0).any(axis=1))
-        return good, every[good]
+        return good_places_in_numpy(profiles, counts, proteins, rows, begins, least)
     functions.score_works.restype = c_int64
     kept, scored = np.empty(len(rows), dtype=np.int64), np.empty(begins.shape, dtype=SCORED)
     positions = np.array([profile.positions for profile in profiles], dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,26 @@ def score_places_in_numpy(
         flat[name][at] = values
     flat["composition"][at] = _composition_scores(profile, places[at], aligned[good, 1:])
     return scored
+
+
+def good_places_in_numpy(
+    profiles: Sequence[ProfileScores],
+    counts: npt.NDArray[np.int64],
+    proteins: Proteins,
+    rows: npt.NDArray[np.int64],
+    begins: npt.NDArray[np.int32],
+    least: Least,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+    """Do what `photophore_hmmer.diagonals.good_places` does."""
+    ends = np.cumsum(counts)[:-1]
+    scored = np.concatenate(
+        [
+            score_places_in_numpy(profile, proteins, own_rows, own_begins, least)
+            for profile, own_rows, own_begins in zip(profiles, np.split(rows, ends), np.split(begins, ends), strict=True)
+        ]
+    )
+    kept = np.flatnonzero((scored["sum"] > 0).any(axis=1))
+    return kept, scored[kept]
 
 
 def _in_parts(

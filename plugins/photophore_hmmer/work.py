@@ -29,13 +29,13 @@ def work_of(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]
     ``lengths`` are the positions of all profiles.
     """
     counts = np.bincount(candidates.targets, minlength=len(lengths))
-    ends = np.cumsum(counts)
-    rows, begins = _by_target(candidates, ends - counts)
+    starts = np.cumsum(counts) - counts
+    rows, begins = _by_target(candidates, starts)
     residues = np.fromiter(map(len, batch.sequences), dtype=np.int64, count=len(batch))
     there = np.flatnonzero(counts)
-    cost = np.add.reduceat(residues[rows], (ends - counts)[there]) if len(there) else counts[there]
+    cost = np.add.reduceat(residues[rows], starts[there]) if len(there) else counts[there]
     heaviest_first = there[np.argsort(-cost * np.asarray(lengths)[there], kind="stable")]
-    parts = [(target, slice(ends[target] - counts[target], ends[target])) for target in heaviest_first.tolist()]
+    parts = [(target, slice(starts[target], starts[target] + counts[target])) for target in heaviest_first.tolist()]
     return deque(Work(target, rows[part], None if begins is None else begins[part]) for target, part in parts)
 
 
