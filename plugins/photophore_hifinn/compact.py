@@ -75,10 +75,14 @@ class GroupProfiles:
         """Return the best residue at each position of a group."""
         return self.scores(group).argmax(axis=1).astype(np.uint8).tobytes().translate(_LETTERS).decode("ascii")
 
+    def best(self) -> npt.NDArray[np.uint8]:
+        """Return the best residue at each position of all groups, as its place in `AMINO_ACIDS`, ``shape=(positions,)``."""
+        best: npt.NDArray[np.uint8] = self.codebook.argmax(axis=1).astype(np.uint8)[self.codes]
+        return best
+
     def all_consensus(self) -> str:
         """Return the best residue at each position of all groups, one after the other."""
-        best = self.codebook.argmax(axis=1).astype(np.uint8)
-        return best[self.codes].tobytes().translate(_LETTERS).decode("ascii")
+        return self.best().tobytes().translate(_LETTERS).decode("ascii")
 
     def information(self) -> npt.NDArray[np.float32]:
         """Return how sharp each position is: its best score in bits, ``shape=(positions,)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import copysign, exp, log, log1p
+from math import copysign, exp, log, log1p, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,22 @@ FEATURES = (
     "numbers",  # EC numbers that the best such group carries at once, log
     "residues",  # of the protein, log
     "positions",  # of the profile over the residues of the protein, log
+    # The rest is what the siamese network sees, in natural logarithms of odds; "the most alike" is the group with the number
+    # that is most alike, "the best" still that of the best alignment.
+    "alike",  # the most alike, log(1 + x)
+    "alike_per_residue",  # the same a residue of the protein
+    "alike_per_position",  # and a position of its profile
+    "alike_per_root",  # and over the root of the shorter of both
+    "alike_share",  # of the most alike of all enzymes
+    "alike_weight",  # of the groups' exp(x / 12), the part of those with the number
+    "alike_ahead",  # over the most alike without the number, +-log(1 + x)
+    "alike_ahead_share",  # the same as a share of the most alike of all
+    "alike_lead",  # over the most alike that is no enzyme, +-log(1 + x)
+    "alike_lead_share",  # the same as a share of the most alike of all
+    "best_alike",  # how alike the best is, log(1 + x)
+    "best_alike_share",  # of the most alike of all enzymes
+    "top_alike",  # the most alike of all enzymes, log(1 + x)
+    "other_alike",  # the most alike that is no enzyme, a residue of the protein
 )
 
 #: Alignments of fewer bits say nothing.
@@ -53,6 +69,8 @@ MOST_GROUPS, MOST_OTHERS = 60, 20
 _SCALE_BITS = 20.0
 #: A share of less than this many bits would be noise.
 _FLOOR_BITS = 8.0
+#: The same two for what the siamese network says.
+_SCALE_ALIKE, _FLOOR_ALIKE = 12.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,8 @@ class Hit:
         The alignment, see `photophore_hifinn.rescoring.Alignments`.
     found
         Score of the near network, 0 where it did not propose the group.
+    alike
+        What the siamese network says, see `photophore_hifinn.spelling.SpelledGroups.alike`; 0 where it was not asked.
     """
 
     ecs: tuple[EC, ...]
@@ -75,6 +95,7 @@ class Hit:
     found: float
     protein_share: float = 0.0
     profile_share: float = 0.0
+    alike: float = 0.0
 
 
 def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC], npt.NDArray[np.float32]]:
@@ -94,7 +115,8 @@ def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC
     if not enzymes.best:
         return [], np.zeros((0, len(FEATURES)), dtype=np.float32)
     others = [hit for hit in told if not hit.ecs]
-    rows = [enzymes.row(label, others, residues) for label in enzymes.best]
+    structure = _Structure(enzymes, max((hit.alike for hit in others), default=0.0), residues)
+    rows = [enzymes.row(label, others, residues) + structure.row(label) for label in enzymes.best]
     return list(enzymes.best), np.array(rows, dtype=np.float32).reshape(-1, len(FEATURES))
 
 
@@ -150,7 +172,7 @@ class _Enzymes:
             ahead,
             ahead / max(self.top, _FLOOR_BITS),
             hit.bits - self._best_without(lambda each: self.parent(each) == self.parent(label)),
-            copysign(log1p(abs(hit.bits - other.bits)), hit.bits - other.bits),
+            _signed_log(hit.bits - other.bits),
             (hit.bits - other.bits) / max(self.top, other.bits, _FLOOR_BITS),
             other.bits,
             other.bits / residues,
@@ -171,3 +193,53 @@ class _Enzymes:
         return next(
             (hit.bits for hit, labels in zip(self.hits, self.labels, strict=True) if not any(map(same, labels))), 0.0
         )
+
+
+class _Structure:
+    """What the siamese network says of the enzymes that a protein was aligned to."""
+
+    def __init__(self, enzymes: _Enzymes, other: float, residues: int) -> None:
+        self._enzymes = enzymes
+        self._other = other
+        self._residues = residues
+        self._top = max((hit.alike for hit in enzymes.hits), default=0.0)
+        self._most: dict[EC, Hit] = {}
+        self._weights: dict[EC, float] = defaultdict(float)
+        self._total = 0.0
+        for hit, labels in zip(enzymes.hits, enzymes.labels, strict=True):
+            weight = exp((hit.alike - self._top) / _SCALE_ALIKE)
+            self._total += weight
+            for label in labels:
+                self._weights[label] += weight
+                if label not in self._most or hit.alike > self._most[label].alike:
+                    self._most[label] = hit
+        #: The two most alike EC numbers, for what is ahead of all others.
+        self._leaders = sorted(((hit.alike, str(label)) for label, hit in self._most.items()), reverse=True)[:2]
+
+    def row(self, label: EC) -> tuple[float, ...]:
+        """Return the evidence of one EC number, in the order of `FEATURES`."""
+        hit, best = self._most[label], self._enzymes.best[label]
+        ahead = hit.alike - next((value for value, name in self._leaders if name != str(label)), 0.0)
+        lead = hit.alike - self._other
+        top, most = max(self._top, _FLOOR_ALIKE), max(self._top, self._other, _FLOOR_ALIKE)
+        return (
+            log1p(hit.alike),
+            hit.alike / self._residues,
+            hit.alike / hit.positions,
+            hit.alike / sqrt(min(hit.positions, self._residues)),
+            hit.alike / top,
+            self._weights[label] / self._total,
+            _signed_log(ahead),
+            ahead / most,
+            _signed_log(lead),
+            lead / most,
+            log1p(best.alike),
+            best.alike / top,
+            log1p(self._top),
+            self._other / self._residues,
+        )
+
+
+def _signed_log(value: float) -> float:
+    """Return +-log(1 + value)."""
+    return copysign(log1p(abs(value)), value)

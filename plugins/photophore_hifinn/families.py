@@ -21,8 +21,9 @@ from photophore_faiss.lists import Layout
 from photophore_hifinn.compact import PROFILES_FILE, GroupProfiles
 from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.finding import GroupFinder, Statistics
-from photophore_hifinn.gathering import PROPOSED
+from photophore_hifinn.gathering import PROPOSED, Gatherer
 from photophore_hifinn.ranking import RANKER_FILE, Ranker
+from photophore_hifinn.spelling import SpelledGroups, Spelling, spell
 
 if TYPE_CHECKING:
     from photophore_hifinn.lookup import Labelled
@@ -48,16 +49,24 @@ class Families:
         What `GroupFinder.measure` returned.
     layout
         Where the finder's index put the vectors of the profiles.
+    spelling
+        The profiles in the letters of the siamese network.
     """
 
     profiles: GroupProfiles
     of_protein: npt.NDArray[np.int32]
     statistics: Statistics
     layout: Layout
+    spelling: Spelling
 
     def finder(self, runtime: Runtime) -> GroupFinder:
         """Return the finder of these profiles."""
         return GroupFinder(self.profiles, runtime, groups=PROPOSED, statistics=self.statistics, layout=self.layout)
+
+    def gatherer(self, runtime: Runtime, finder: GroupFinder | None = None) -> Gatherer:
+        """Return what gathers the evidence of proteins, with a ``finder`` that is open already or one of its own."""
+        spelled = SpelledGroups(self.profiles, self.spelling, runtime)
+        return Gatherer(self.profiles, finder or self.finder(runtime), spelled)
 
     def save(self, folder: Path) -> None:
         """Write `PROFILES_FILE` and `FAMILIES_FILE` into ``folder``."""
@@ -70,6 +79,7 @@ class Families:
             list_centroids=self.layout.centroids,
             list_step=np.float64(self.layout.step),
             list_of_vector=self.layout.nearest.astype(np.uint16),
+            **self.spelling.stored(),
             **named,
         )
 
@@ -84,6 +94,7 @@ class Families:
                 layout = Layout(
                     stored["list_centroids"], float(stored["list_step"]), stored["list_of_vector"].astype(np.int32)
                 )
+                spelling = Spelling.from_stored(stored)
                 statistics = {
                     name.removeprefix(_STATISTIC): stored[name] for name in stored if name.startswith(_STATISTIC)
                 }
@@ -95,7 +106,11 @@ class Families:
             raise DatabaseError(
                 f"{path}: names groups beyond the {len(profiles)} of the profiles; build the database again"
             )
-        return cls(profiles, of_protein, statistics, layout)
+        if len(spelling.kinds) != profiles.offsets[-1]:
+            raise DatabaseError(
+                f"{path}: spells {len(spelling.kinds)} positions, the profiles have {profiles.offsets[-1]}; build the database again"
+            )
+        return cls(profiles, of_protein, statistics, layout, spelling)
 
 
 def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnnotatorConfig) -> list[str]:
@@ -124,7 +139,8 @@ def write_families(proteins: Sequence[Labelled], folder: Path, config: HifinnAnn
             "table, make new ones with annotator.profiles=build"
         )
     of_protein = np.array([place[name] for name in names], dtype=np.int32)
-    finder = GroupFinder(profiles, Runtime(threads=threads), groups=PROPOSED)
-    Families(profiles, of_protein, finder.measure(), finder.layout).save(folder)
+    runtime = Runtime(threads=threads)
+    finder = GroupFinder(profiles, runtime, groups=PROPOSED)
+    Families(profiles, of_protein, finder.measure(), finder.layout, spell(profiles, runtime)).save(folder)
     shutil.copyfile(ranker, folder / RANKER_FILE)
     return [PROFILES_FILE, FAMILIES_FILE, RANKER_FILE]

@@ -24,8 +24,6 @@ LEVELS = (4, 3, 2, 1)
 
 #: Evidence further from the mean than this many spreads is taken as that far.
 FAR = 6.0
-#: Probability from which an EC number is reported beside a more probable one of the same protein.
-BESIDE = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,9 +185,15 @@ def by_probability(ecs: Sequence[EC], probable: npt.NDArray[np.float64]) -> list
 def reportable(ranked: Sequence[tuple[EC, float]], level: int) -> Sequence[tuple[EC, float]]:
     """Return what a protein may be given of ``ranked``, the most probable first.
 
-    That is the most probable EC number; beside a full one also those that are rather right than chosen for want of better.
+    That is the most probable EC number, and of full ones as many of the next as raise the F1 that is to be expected of a
+    protein with one: 2 (p1 + ... + pm) / (m + 1) for m of them.
     """
-    return ranked[:1] if level != LEVELS[0] else [*ranked[:1], *(pair for pair in ranked[1:] if pair[1] >= BESIDE)]
+    most, total = 1, ranked[0][1] if ranked else 0.0
+    if level == LEVELS[0]:
+        while most < len(ranked) and ranked[most][1] > total / (most + 1):
+            total += ranked[most][1]
+            most += 1
+    return ranked[:most]
 
 
 def decide(ranked: Mapping[int, Sequence[tuple[EC, float]]], ranker: Ranker, rate: float) -> Verdict:

@@ -95,8 +95,7 @@ def open_reranked(
 ) -> RerankedAnnotator:
     """Open the profiles in ``folder``, and the finder on them."""
     families = Families.load(folder)
-    gatherer = Gatherer(families.profiles, families.finder(runtime))
-    return RerankedAnnotator(table, targets, families, gatherer, Ranker.load(folder), config)
+    return RerankedAnnotator(table, targets, families, families.gatherer(runtime), Ranker.load(folder), config)
 
 
 def rank(hits: Sequence[Hit], residues: int, ranker: Ranker) -> Ranked:

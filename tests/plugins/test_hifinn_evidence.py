@@ -15,15 +15,18 @@ from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, e
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.rescoring import align
+from photophore_hifinn.spelling import SpelledGroups, spell
 
 RESIDUES = 200
 #: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; one is too weak to count, the last is of proteins that are no enzymes.
 HITS = (
-    Hit(split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0, protein_share=0.1, profile_share=0.2),
-    Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0, protein_share=0.3, profile_share=0.4),
-    Hit(split_ecs("3.1.1.1"), positions=10, bits=LEAST_BITS - 0.1, found=9.0),
-    Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0, protein_share=0.5, profile_share=0.6),
-    Hit((), positions=80, bits=25.0, found=5.0, protein_share=0.7, profile_share=0.8),
+    Hit(
+        split_ecs("1.1.1.1;1.1.1.2"), positions=50, bits=20.0, found=3.0, protein_share=0.1, profile_share=0.2, alike=8
+    ),
+    Hit(split_ecs("1.1.1.1"), positions=100, bits=40.0, found=1.0, protein_share=0.3, profile_share=0.4, alike=12),
+    Hit(split_ecs("3.1.1.1"), positions=10, bits=LEAST_BITS - 0.1, found=9.0, alike=99),
+    Hit(split_ecs("2.7.1.1"), positions=60, bits=30.0, found=-2.0, protein_share=0.5, profile_share=0.6, alike=24),
+    Hit((), positions=80, bits=25.0, found=5.0, protein_share=0.7, profile_share=0.8, alike=6),
 )
 #: What the groups weigh against the best, which is 20 and 10 bits ahead.
 SECOND, THIRD = np.exp(-0.5), np.exp(-1.0)
@@ -33,6 +36,18 @@ OTHER = np.exp(-0.75)
 
 
 def evidence(hits=HITS, level=4):
+    """Return what alignments say of each EC number, by name."""
+    return {
+        number: {name: row[name] for name in row if "alike" not in name} for number, row in told(hits, level).items()
+    }
+
+
+def structure(hits=HITS, level=4):
+    """Return what the siamese network says of each EC number, by name."""
+    return {number: {name: row[name] for name in row if "alike" in name} for number, row in told(hits, level).items()}
+
+
+def told(hits, level):
     """Return the features of each EC number by name."""
     numbers, values = evidence_of(hits, RESIDUES, level)
     assert values.shape == (len(numbers), len(FEATURES))
@@ -133,6 +148,76 @@ def test_full_numbers_by_eye():
     )
 
 
+#: What the groups weigh against the most alike, which is 12 and 16 ahead.
+LESS, LEAST = np.exp(-1.0), np.exp(-16 / 12)
+EVERY = 1 + LESS + LEAST
+
+
+def test_structure_of_full_numbers_by_eye():
+    found = structure()
+    assert list(found) == ["1.1.1.1", "2.7.1.1", "1.1.1.2"]
+    same = {"top_alike": np.log(25), "other_alike": 0.03}
+    assert found["1.1.1.1"] == approx(
+        **same,
+        alike=np.log(13),
+        alike_per_residue=0.06,
+        alike_per_position=0.12,
+        alike_per_root=1.2,
+        alike_share=0.5,
+        alike_weight=(LESS + LEAST) / EVERY,
+        alike_ahead=-np.log(13),
+        alike_ahead_share=-0.5,
+        alike_lead=np.log(7),
+        alike_lead_share=0.25,
+        best_alike=np.log(13),
+        best_alike_share=0.5,
+    )
+    assert found["2.7.1.1"] == approx(
+        **same,
+        alike=np.log(25),
+        alike_per_residue=0.12,
+        alike_per_position=0.4,
+        alike_per_root=24 / np.sqrt(60),
+        alike_share=1,
+        alike_weight=1 / EVERY,
+        alike_ahead=np.log(13),
+        alike_ahead_share=0.5,
+        alike_lead=np.log(19),
+        alike_lead_share=0.75,
+        best_alike=np.log(25),
+        best_alike_share=1,
+    )
+    assert found["1.1.1.2"] == approx(
+        **same,
+        alike=np.log(9),
+        alike_per_residue=0.04,
+        alike_per_position=0.16,
+        alike_per_root=8 / np.sqrt(50),
+        alike_share=1 / 3,
+        alike_weight=LEAST / EVERY,
+        alike_ahead=-np.log(17),
+        alike_ahead_share=-2 / 3,
+        alike_lead=np.log(3),
+        alike_lead_share=1 / 12,
+        best_alike=np.log(9),
+        best_alike_share=1 / 3,
+    )
+
+
+def test_the_most_alike_need_not_be_the_best_aligned():
+    hits = (*HITS, Hit(split_ecs("1.1.1.1"), positions=40, bits=10.0, found=0.0, alike=36))
+    found = structure(hits)["1.1.1.1"]
+    assert found["alike"] == pytest.approx(np.log(37))
+    assert found["alike_per_position"] == pytest.approx(0.9)
+    assert found["best_alike"] == pytest.approx(np.log(13))
+
+
+def test_where_the_siamese_network_sees_nothing_it_says_nothing():
+    hits = [Hit(hit.ecs, hit.positions, hit.bits, hit.found) for hit in HITS]
+    for features in structure(hits).values():
+        assert all(value == 0 for name, value in features.items() if name != "alike_weight")
+
+
 def test_classes_by_eye():
     found = evidence(level=1)
     assert list(found) == ["1.-.-.-", "2.-.-.-"]
@@ -219,7 +304,7 @@ def test_without_a_group_that_fits_there_is_no_evidence(hits, level):
 def test_without_others_nothing_stands_against_the_enzymes():
     for features in evidence(HITS[:-1]).values():
         assert features["lead"] == pytest.approx(np.log1p(features["score"]))
-        assert all(features[name] == 0 for name in FEATURES if name.startswith("other"))
+        assert all(features[name] == 0 for name in features if name.startswith("other"))
         assert features["share_of_all"] == features["share"]
 
 
@@ -263,7 +348,7 @@ def finder(profiles):
 
 @pytest.fixture(scope="module")
 def gatherer(profiles, finder):
-    return Gatherer(profiles, finder)
+    return Gatherer(profiles, finder, SpelledGroups(profiles, spell(profiles, Runtime()), Runtime()))
 
 
 @pytest.fixture(scope="module")
@@ -348,3 +433,21 @@ def test_a_protein_alone_has_the_hits_that_it_has_among_others(batch, gatherer):
     together = gatherer.hits(batch, [(1, 2)] * len(batch))
     alone = [gatherer.hits(batch.select([row]), [(1, 2)])[0] for row in range(len(batch))]
     assert alone == together
+
+
+def test_the_siamese_network_is_asked_about_the_best_groups(batch, families, gatherer, monkeypatch):
+    """Not about weak ones, and not where an alignment is so good that nothing is left to ask."""
+    random = np.random.default_rng(4)
+    distant = batch_of([relative(random, each, share=0.55) for each in families])
+    everything = [range(len(ECS))] * len(batch)
+    assert all(hit.alike == 0 for each in gatherer.hits(batch, everything) for hit in each)
+    asked = gatherer.hits(distant, everything)
+    best = [max(hit.bits for hit in each) for each in asked]
+    unsettled = [top < 0.9 * len(sequence) for top, sequence in zip(best, distant.sequences, strict=True)]
+    assert sum(unsettled) > len(unsettled) / 2
+    for each, top, open_still in zip(asked, best, unsettled, strict=True):
+        assert any(hit.alike > 0 for hit in each if hit.bits == top) == open_still
+        assert all(hit.alike == 0 for hit in each if hit.bits < 8)
+    monkeypatch.setattr("photophore_hifinn.gathering.ALIKE_GROUPS", 1)
+    for few, each, top in zip(gatherer.hits(distant, everything), asked, best, strict=True):
+        assert [hit.alike for hit in few] == [hit.alike if hit.bits == top else 0 for hit in each]

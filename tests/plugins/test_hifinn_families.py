@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -306,9 +307,21 @@ def test_every_flipped_byte_is_noticed_or_harmless(folder, tmp_path):
 
 def test_groups_beyond_the_profiles_are_refused(folder, tmp_path):
     families = Families.load(folder)
-    Families(families.profiles, families.of_protein + 1, families.statistics, families.layout).save(tmp_path)
+    replace(families, of_protein=families.of_protein + 1).save(tmp_path)
     with pytest.raises(
         DatabaseError, match=r"families\.npz: names groups beyond the 5 of the profiles; build the database again"
+    ):
+        Families.load(tmp_path)
+
+
+def test_letters_of_other_profiles_are_refused(folder, tmp_path):
+    families = Families.load(folder)
+    short = replace(families.spelling, kinds=families.spelling.kinds[:-1])
+    replace(families, spelling=short).save(tmp_path)
+    positions = len(families.spelling.kinds)
+    with pytest.raises(
+        DatabaseError,
+        match=rf"families\.npz: spells {positions - 1} positions, the profiles have {positions}; build the database again",
     ):
         Families.load(tmp_path)
 

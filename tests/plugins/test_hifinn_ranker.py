@@ -34,7 +34,7 @@ from photophore.hookspecs import Runtime
 from photophore_hifinn.evidence import FEATURES
 from photophore_hifinn.families import Families
 from photophore_hifinn.lookup import Labelled, read_labelled
-from photophore_hifinn.ranking import BESIDE, LEVELS, Ranker
+from photophore_hifinn.ranking import LEVELS, Ranker
 from photophore_hifinn.training.ranker import (
     RATES,
     Case,
@@ -89,6 +89,14 @@ def fitted(folder):
 
 
 # ------------------------------------------------------------------------------------------------------------ the command
+
+
+def test_every_other_network_sees_alignments_to_profiles_alone(fitted):
+    structure = [place for place, name in enumerate(FEATURES) if "alike" in name]
+    for model in Ranker.load(fitted).levels:
+        weights = model.layers[0].weights[:, structure]
+        assert (weights[1::2] == 0).all()
+        assert (weights[::2] != 0).any(axis=(1, 2)).all()
 
 
 def test_the_command_writes_a_ranker(fitted):
@@ -147,7 +155,7 @@ def test_a_ranker_that_lacks_numbers_is_refused(fitted, tmp_path, harm):
     (tmp_path / "ranker.json").write_text(json.dumps({**content, **harm(content)}))
     with pytest.raises(
         DatabaseError,
-        match=r"ranker\.json: does not have 4 levels with networks of 29 features and a threshold",
+        match=rf"ranker\.json: does not have 4 levels with networks of {len(FEATURES)} features and a threshold",
     ):
         Ranker.load(tmp_path)
 
@@ -242,7 +250,9 @@ def reported(case, probable, thresholds, rate):
     for level in LEVELS:
         names, truth, values = case.evidence[level][0], case.right(level), probable[level]
         order = sorted(range(len(values)), key=lambda place: (-values[place], str(names[place])))
-        told = order[:1] + [place for place in order[1:] if level == 4 and values[place] >= BESIDE]
+        many = range(1, len(order) + 1) if level == 4 else (1,)
+        expected = {m: 2 * sum(values[place] for place in order[:m]) / (m + 1) for m in many if m <= len(order)}
+        told = order[: max(expected, key=lambda m: (round(expected[m], 9), -m), default=0)]
         told = [place for place in told if values[place] >= thresholds[level][rate]]
         if told:
             return level, truth[told]

@@ -13,7 +13,7 @@ from photophore.ec import parse_ec
 from photophore.errors import DatabaseError
 from photophore_hifinn import ranking
 from photophore_hifinn.evidence import FEATURES
-from photophore_hifinn.ranking import BESIDE, FAR, RANKER_FILE, Layer, LevelModel, Ranker, Verdict, decide
+from photophore_hifinn.ranking import FAR, RANKER_FILE, Layer, LevelModel, Ranker, Verdict, decide
 
 ZEROS = (0.0,) * len(FEATURES)
 ONES = (1.0,) * len(FEATURES)
@@ -186,12 +186,17 @@ def test_several_full_numbers_may_be_given():
     assert not verdict.reason
 
 
-def test_beside_the_best_only_what_is_rather_right():
+def test_beside_the_best_only_what_raises_the_f1_to_be_expected():
+    """0.5 alone gives 0.5; with 0.26, 2 * 0.76 / 3; the third would have to be above 0.76 / 3."""
     ranker = Ranker((0.5,), (model((0.1,)),) * 4)
-    evidence = ranked(f"1.1.1.1=0.5 1.1.1.2={BESIDE} 1.1.1.3={BESIDE - 0.01}", "1.1.1=1", "1.1=1", "1=1")
-    assert given(decide(evidence, ranker, 0.5)) == [("1.1.1.1", 0.5), ("1.1.1.2", BESIDE)]
-    alone = ranked(f"1.1.1.1={BESIDE - 0.1}", "1.1.1=1", "1.1=1", "1=1")
-    assert given(decide(alone, ranker, 0.5)) == [("1.1.1.1", BESIDE - 0.1)]
+    rest = ("1.1.1=1", "1.1=1", "1=1")
+    assert given(decide(ranked("1.1.1.1=0.5 1.1.1.2=0.26 1.1.1.3=0.25", *rest), ranker, 0.5)) == [
+        ("1.1.1.1", 0.5),
+        ("1.1.1.2", 0.26),
+    ]
+    assert len(given(decide(ranked("1.1.1.1=0.5 1.1.1.2=0.26 1.1.1.3=0.254", *rest), ranker, 0.5))) == 3
+    assert given(decide(ranked("1.1.1.1=0.5 1.1.1.2=0.25", *rest), ranker, 0.5)) == [("1.1.1.1", 0.5)]
+    assert given(decide(ranked("1.1.1.1=0.2", *rest), ranker, 0.5)) == [("1.1.1.1", 0.2)]
 
 
 def test_one_number_is_given_where_the_serial_stays_open():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,7 +288,7 @@ def test_damaged_files_are_refused(folder, tmp_path, name):
 def test_files_of_two_builds_are_refused(folder, tmp_path, table):
     copy = shutil.copytree(folder / "db", tmp_path / "db")
     families = Families.load(copy / "annotator")
-    Families(families.profiles, families.of_protein[:-1], families.statistics, families.layout).save(copy / "annotator")
+    replace(families, of_protein=families.of_protein[:-1]).save(copy / "annotator")
     count = len(table.rows)
     with pytest.raises(
         DatabaseError,

@@ -31,10 +31,9 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
-from photophore_hifinn.evidence import Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, Hit, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
-from photophore_hifinn.gathering import Gatherer
 from photophore_hifinn.lookup import Labelled, read_labelled
 from photophore_hifinn.ranking import FAR, LEVELS, Layer, LevelModel, Ranker, by_probability, reportable
 from photophore_hifinn.rescoring import align
@@ -48,8 +47,11 @@ _OF_CLUSTER, _NOVEL, _MOST = 3, 0.25, 10_000
 #: Bits a residue from which two proteins are close relatives: about 30 % of identical residues.
 _KIN_BITS = 0.6
 _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
-#: The networks of a level: how many, their hidden layers, and the ridge on their weights.
-_NETWORKS, _HIDDEN, _RIDGE = 3, (32, 16), 1e-3
+#: The networks of a level: how many, their hidden layers, and the ridge on their weights. Every other one sees alignments to
+#: profiles alone: with the siamese network's word beside them it errs elsewhere, and both together err less.
+_NETWORKS, _HIDDEN, _RIDGE = 8, (32, 16), 1e-3
+_ALL = np.ones(len(FEATURES))
+_ALIGNED = np.array([0.0 if "alike" in name else 1.0 for name in FEATURES])
 #: Passes over the evidence, rows that make a step, and the fewest steps.
 _PASSES, _BATCH, _STEPS = 10, 512, 200
 
@@ -83,7 +85,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
     clusters = np.array([profiles.clusters[group] for group in families.of_protein.tolist()])
     encoder = create_hifinn(HifinnConfig(), runtime)
     finder = families.finder(runtime)
-    gatherer = Gatherer(profiles, finder)
+    gatherer = families.gatherer(runtime, finder)
     cases: list[Case] = []
     for start in range(0, len(proteins), _TOGETHER):
         part = proteins[start : start + _TOGETHER]
@@ -180,8 +182,10 @@ def _model(cases: Sequence[Case], level: int) -> LevelModel:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes are asked for, no more
-        for network in networks:
-            network.fit(scaled, right)
+        for number, network in enumerate(networks):
+            seen = _ALIGNED if number % 2 else _ALL
+            network.fit(scaled * seen, right)
+            network.coefs_[0] *= seen[:, None]
     layers = zip(
         zip(*(network.coefs_ for network in networks), strict=True),
         zip(*(network.intercepts_ for network in networks), strict=True),
