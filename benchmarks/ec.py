@@ -91,11 +91,11 @@ def read_rows(table: Path) -> Iterable[Row]:
                 yield Row(name, protein, ec, float(cells["confidence"] or "nan"))
 
 
-def full_ecs(rows: Iterable[Row], names: Iterable[str]) -> dict[str, dict[str, set[str]]]:
-    """Return the full EC numbers of each protein of each set."""
+def full_ecs(rows: Iterable[Row], names: Iterable[str], *, first: bool = False) -> dict[str, dict[str, set[str]]]:
+    """Return the full EC numbers of each protein of each set, or the ``first`` alone, which is the most probable."""
     told: dict[str, dict[str, set[str]]] = {name: {} for name in names}
     for row in rows:
-        if row.ec.is_full:
+        if row.ec.is_full and not (first and row.protein in told[row.set]):
             told[row.set].setdefault(row.protein, set()).add(str(row.ec))
     return told
 
@@ -111,7 +111,7 @@ def quality(args: argparse.Namespace) -> None:
     methods = peers(args.sets, args.peers, args.work)
     for setting in args.settings_lines:
         said = " ".join(filter(None, ["Photophore", setting]))
-        methods.append(Method(said, full_ecs(annotated(args, sets, setting), sets)))
+        methods.append(Method(said, full_ecs(annotated(args, sets, setting), sets, first=args.first)))
     for name, proteins in sets.items():
         print(f"\n{name} ({len(proteins.ids):,} proteins)\n")
         if name == NEGATIVES:
@@ -210,6 +210,7 @@ def main() -> None:
         metavar="ARGUMENTS",
         help='further arguments of annotate, each a row of `quality`, such as "--fdr 0.2"; none leaves Photophore out',
     )
+    parser.add_argument("--first", action="store_true", help="`quality` of the most probable number of a protein alone")
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, help="what `quality` is measured on")
     parser.add_argument("--peers", nargs="*", default=["diamond", "phmmer"], choices=["diamond", "phmmer"])
     parser.add_argument("--fdr", nargs="+", type=float, default=[0.01, 0.05, 0.1, 0.2])

@@ -114,6 +114,12 @@ def test_rows_of_annotate(tmp_path) -> None:
     }
 
 
+def test_of_several_numbers_the_first_may_stand_alone() -> None:
+    told = (("a", "2.7.1.2"), ("a", "2.7.1.1"), ("b", "1.1.1.-"), ("b", "1.1.1.1"))
+    rows = [command.Row("val30", protein, parse_ec(ec), 0.5) for protein, ec in told]
+    assert command.full_ecs(rows, ["val30"], first=True) == {"val30": {"a": {"2.7.1.2"}, "b": {"1.1.1.1"}}}
+
+
 @pytest.mark.parametrize(
     ("given", "right"),
     [
