@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from photophore.ec import EC
 
-#: Columns of the evidence. "Other" is the best alignment to a group of proteins that are no enzymes.
-FEATURES = (
+#: What alignments to profiles say. "Other" is the best alignment to a group of proteins that are no enzymes.
+_ALIGNMENT = (
     "score",  # best alignment to a group with the number, bits
     "gap",  # how far that is below the protein's best alignment to enzymes, log(1 + bits)
     "score_per_residue",  # bits a residue of the protein
@@ -43,8 +43,10 @@ FEATURES = (
     "numbers",  # EC numbers that the best such group carries at once, log
     "residues",  # of the protein, log
     "positions",  # of the profile over the residues of the protein, log
-    # The rest is what the siamese network sees, in natural logarithms of odds; "the most alike" is the group with the number
-    # that is most alike, "the best" still that of the best alignment.
+)
+#: What the siamese network sees, in natural logarithms of odds. "The most alike" is the group with the number that is most
+#: alike, "the best" still that of the best alignment.
+STRUCTURE = (
     "alike",  # the most alike, log(1 + x)
     "alike_per_residue",  # the same a residue of the protein
     "alike_per_position",  # and a position of its profile
@@ -60,6 +62,8 @@ FEATURES = (
     "top_alike",  # the most alike of all enzymes, log(1 + x)
     "other_alike",  # the most alike that is no enzyme, a residue of the protein
 )
+#: Columns of the evidence.
+FEATURES = (*_ALIGNMENT, *STRUCTURE)
 
 #: Alignments of fewer bits say nothing.
 LEAST_BITS = 3.0
@@ -214,12 +218,12 @@ class _Structure:
                 if label not in self._most or hit.alike > self._most[label].alike:
                     self._most[label] = hit
         #: The two most alike EC numbers, for what is ahead of all others.
-        self._leaders = sorted(((hit.alike, str(label)) for label, hit in self._most.items()), reverse=True)[:2]
+        self._leaders = sorted(self._most, key=lambda label: -self._most[label].alike)[:2]
 
     def row(self, label: EC) -> tuple[float, ...]:
         """Return the evidence of one EC number, in the order of `FEATURES`."""
         hit, best = self._most[label], self._enzymes.best[label]
-        ahead = hit.alike - next((value for value, name in self._leaders if name != str(label)), 0.0)
+        ahead = hit.alike - next((self._most[other].alike for other in self._leaders if other != label), 0.0)
         lead = hit.alike - self._other
         top, most = max(self._top, _FLOOR_ALIKE), max(self._top, self._other, _FLOOR_ALIKE)
         return (

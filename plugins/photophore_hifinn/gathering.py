@@ -62,8 +62,8 @@ class Gatherer:
         found = dict(self._found(batch))
         pairs = {*found, *((row, group) for row, groups in enumerate(proposed) for group in groups)}
         hits: list[list[GroupHit]] = [[] for _ in range(len(batch))]
-        best = self._align(batch, pairs, found, hits, allowed)
-        self._align(batch, self._kin(best) - pairs, found, hits, allowed)
+        self._align(batch, pairs, found, hits, allowed)
+        self._align(batch, self._kin(hits) - pairs, found, hits, allowed)
         return self._with_alike(batch, hits)
 
     def _found(self, batch: SequenceBatch) -> Iterator[tuple[Pair, float]]:
@@ -77,12 +77,11 @@ class Gatherer:
         found: Mapping[Pair, float],
         hits: list[list[GroupHit]],
         allowed: Callable[[int, int], bool] | None,
-    ) -> list[list[int]]:
-        """Add the alignments of ``pairs`` to ``hits``; return the best groups of each protein."""
+    ) -> None:
+        """Add the alignments of ``pairs`` to ``hits``."""
         ordered = sorted(pair for pair in pairs if allowed is None or allowed(*pair))
         columns = np.array(ordered, dtype=np.int64).reshape(-1, 2)
         aligned = align(self._profiles, batch.sequences, columns[:, 0], columns[:, 1])
-        scored: list[list[tuple[float, int]]] = [[] for _ in range(len(batch))]
         values = (aligned.bits.tolist(), aligned.protein_share.tolist(), aligned.profile_share.tolist())
         for pair, bits, protein_share, profile_share in zip(ordered, *values, strict=True):
             if bits < LEAST_BITS:
@@ -91,8 +90,6 @@ class Gatherer:
             ecs, positions = self._profiles.ecs[group], self._lengths[group]
             hit = Hit(ecs, positions, bits, found.get(pair, 0.0), protein_share, profile_share)
             hits[row].append((group, hit))
-            scored[row].append((-bits, group))
-        return [[group for _, group in sorted(each)[:LEADERS]] for each in scored]
 
     def _with_alike(self, batch: SequenceBatch, hits: Sequence[Sequence[GroupHit]]) -> list[list[Hit]]:
         """Return the hits of each protein, the best of them with what the siamese network says."""
@@ -104,12 +101,13 @@ class Gatherer:
                 told[row][place] = replace(told[row][place], alike=value)
         return told
 
-    def _kin(self, best: Sequence[Sequence[int]]) -> set[Pair]:
-        """Return the groups that share an EC number with the ``best`` of each protein: the near network may miss some."""
+    def _kin(self, hits: Sequence[Sequence[GroupHit]]) -> set[Pair]:
+        """Return the groups that share an EC number with the best of each protein: the near network may miss some."""
+        leaders = [sorted(each, key=lambda pair: (-pair[1].bits, pair[0]))[:LEADERS] for each in hits]
         return {
             (row, kin)
-            for row, groups in enumerate(best)
-            for ec in {ec for group in groups for ec in self._profiles.ecs[group]}
+            for row, best in enumerate(leaders)
+            for ec in {ec for _, hit in best for ec in hit.ecs}
             for kin in self._of_ec[ec][:MOST_KIN]
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ from photophore.hookspecs import Runtime
 from photophore_hifinn.compact import GroupProfiles
 from photophore_siamese.aligning import UNITS
 from photophore_siamese.codes import KINDS
-from photophore_siamese.comparing import SpellingModel, StructureModel
 from photophore_siamese.config import ModelConfig
 from photophore_siamese.encoder import open_structure_model
+
+if TYPE_CHECKING:
+    from photophore_siamese.own import OwnModel
 
 _KINDS_PER_BYTE = 2
 _BITS_OF_KIND = 4
@@ -48,7 +50,7 @@ class Spelling:
             "kinds": even[::2] | even[1::2] << _BITS_OF_KIND,
             "kinds_number": np.array(len(self.kinds)),
             "kinds_digest": np.array(self.digest, dtype=np.str_),
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, npt.NDArray[np.generic]]) -> Self:
@@ -96,10 +98,5 @@ class SpelledGroups:
         return found
 
 
-class _Model(StructureModel, SpellingModel):
-    """The network that comes with the package, which can do both."""
-
-
-def _open(runtime: Runtime) -> _Model:
-    model: _Model = open_structure_model(ModelConfig(), runtime)  # type: ignore[assignment]  # our own weights spell
-    return model
+def _open(runtime: Runtime) -> OwnModel:
+    return cast("OwnModel", open_structure_model(ModelConfig(), runtime))  # the weights that come with the package

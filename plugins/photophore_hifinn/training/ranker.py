@@ -31,7 +31,7 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
-from photophore_hifinn.evidence import FEATURES, Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, STRUCTURE, Hit, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.lookup import Labelled, read_labelled
@@ -51,7 +51,7 @@ _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
 #: profiles alone: with the siamese network's word beside them it errs elsewhere, and both together err less.
 _NETWORKS, _HIDDEN, _RIDGE = 8, (32, 16), 1e-3
 _ALL = np.ones(len(FEATURES))
-_ALIGNED = np.array([0.0 if "alike" in name else 1.0 for name in FEATURES])
+_ALIGNED = np.array([float(name not in STRUCTURE) for name in FEATURES])
 #: Passes over the evidence, rows that make a step, and the fewest steps.
 _PASSES, _BATCH, _STEPS = 10, 512, 200
 
