@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, exp, log, log1p, sqrt
 
@@ -43,6 +43,7 @@ _ALIGNMENT = (
     "numbers",  # EC numbers that the best such group carries at once, log
     "residues",  # of the protein, log
     "positions",  # of the profile over the residues of the protein, log
+    "members",  # of the group, log(1 + proteins)
 )
 #: What the siamese network sees, in natural logarithms of odds. "The most alike" is the group with the number that is most
 #: alike, "the best" still that of the best alignment.
@@ -62,8 +63,28 @@ STRUCTURE = (
     "top_alike",  # the most alike of all enzymes, log(1 + x)
     "other_alike",  # the most alike that is no enzyme, a residue of the protein
 )
+#: What groups are to each other, beside what the protein is to them. "Its rivals" are the leading groups without the
+#: number, "its kin" the leading groups that carry it as well, each as the best group with the number sees them.
+KINSHIP = (
+    "of_itself",  # the score as a share of what the group scores against itself
+    "itself",  # what that is, log(1 + bits)
+    "nearer_than_rivals",  # bits over what its rivals have in common with the group, +-log(1 + bits)
+    "nearer_than_rivals_share",  # the same as a share of the greater
+    "nearer_than_kin",  # bits over what its kin has in common with it, +-log(1 + bits)
+    "nearer_than_kin_share",  # the same as a share of the greater
+    "nearer_than_others",  # bits over what the group that is no enzyme has in common with it, +-log(1 + bits)
+    "nearer_than_others_share",  # the same as a share of the greater
+    "rival_nearer",  # bits of the best rival over what it has in common with the group, +-log(1 + bits)
+    "rival_nearer_share",  # the same as a share of the greater
+    "kin_share",  # what its kin has in common with it, as a share of the greater of this and of what its rivals have
+    "part_most",  # of what a group with the number has in common with it, the part that the protein spans as well: the most
+    "part_mean",  # the mean
+    "part_covered",  # and the most of what the protein spans of it
+    "parts",  # such groups
+    "shared",  # of what the protein spans of the group, the part that the group that is no enzyme has in common with it as well
+)
 #: Columns of the evidence.
-FEATURES = (*_ALIGNMENT, *STRUCTURE)
+FEATURES = (*_ALIGNMENT, *STRUCTURE, *KINSHIP)
 
 #: Alignments of fewer bits say nothing.
 LEAST_BITS = 3.0
@@ -75,6 +96,48 @@ _SCALE_BITS = 20.0
 _FLOOR_BITS = 8.0
 #: The same two for what the siamese network says.
 _SCALE_ALIKE, _FLOOR_ALIKE = 12.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How the part of a group that a protein is like lies to the parts that other groups with an EC number are like.
+
+    Parameters
+    ----------
+    most, mean
+        Of what such a group has in common with the group, the share that the protein spans as well: the most and the mean.
+    covered
+        The most of what the protein spans that such a group spans as well.
+    known
+        Such groups. Without any, nothing is known: all else is -1.
+    """
+
+    most: float = -1.0
+    mean: float = -1.0
+    covered: float = -1.0
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a group stands to other groups, see `photophore_hifinn.kinship`.
+
+    Parameters
+    ----------
+    itself
+        Bits of its best residues against its own profile.
+    against
+        Bits of the best residues of other groups that the protein is like, by group.
+    parts
+        For each of its EC numbers.
+    shared
+        Of what the protein spans of it, the share that the best group that is no enzyme has in common with it as well.
+    """
+
+    itself: float
+    against: Mapping[int, float]
+    parts: Mapping[EC, Part]
+    shared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +154,12 @@ class Hit:
         Score of the near network, 0 where it did not propose the group.
     alike
         What the siamese network says, see `photophore_hifinn.spelling.SpelledGroups.alike`; 0 where it was not asked.
+    profile_from
+        Where the alignment begins, as a share of the profile.
+    group, members
+        Number of the group, and proteins in it.
+    standing
+        How it stands to other groups; None where nobody looked.
     """
 
     ecs: tuple[EC, ...]
@@ -100,6 +169,10 @@ class Hit:
     protein_share: float = 0.0
     profile_share: float = 0.0
     alike: float = 0.0
+    profile_from: float = 0.0
+    group: int = -1
+    members: int = 1
+    standing: Standing | None = None
 
 
 def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC], npt.NDArray[np.float32]]:
@@ -120,7 +193,8 @@ def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC
         return [], np.zeros((0, len(FEATURES)), dtype=np.float32)
     others = [hit for hit in told if not hit.ecs]
     structure = _Structure(enzymes, max((hit.alike for hit in others), default=0.0), residues)
-    rows = [enzymes.row(label, others, residues) + structure.row(label) for label in enzymes.best]
+    kinship = _Kinship(enzymes, others)
+    rows = [enzymes.row(label, others, residues) + structure.row(label) + kinship.row(label) for label in enzymes.best]
     return list(enzymes.best), np.array(rows, dtype=np.float32).reshape(-1, len(FEATURES))
 
 
@@ -190,6 +264,7 @@ class _Enzymes:
             log(len({ec.at_level(self.level) for ec in hit.ecs})),
             log(residues),
             log(hit.positions / residues),
+            log1p(hit.members),
         )
 
     def _best_without(self, same: Callable[[EC], bool]) -> float:
@@ -242,6 +317,56 @@ class _Structure:
             log1p(self._top),
             self._other / self._residues,
         )
+
+
+class _Kinship:
+    """How the groups that a protein was aligned to stand to each other."""
+
+    #: Of a group that nobody looked at.
+    _UNKNOWN = (0.0,) * 11 + (-1.0, -1.0, -1.0, 0.0, 0.0)
+
+    def __init__(self, enzymes: _Enzymes, others: Sequence[Hit]) -> None:
+        self._best = enzymes.best
+        self._level = enzymes.level
+        self._labels = {hit.group: (hit, labels) for hit, labels in zip(enzymes.hits, enzymes.labels, strict=True)}
+        self._others = {hit.group for hit in others}
+
+    def row(self, label: EC) -> tuple[float, ...]:
+        """Return the evidence of one EC number, in the order of `FEATURES`."""
+        hit = self._best[label]
+        standing = hit.standing
+        if standing is None:
+            return self._UNKNOWN
+        known = [(*self._labels[group], bits) for group, bits in standing.against.items() if group in self._labels]
+        rivals = [(rival, bits) for rival, labels, bits in known if label not in labels]
+        kin = max((bits for _, labels, bits in known if label in labels), default=0.0)
+        other = max((bits for group, bits in standing.against.items() if group in self._others), default=0.0)
+        rival = max((bits for _, bits in rivals), default=0.0)
+        best, common = max(rivals, key=lambda pair: pair[0].bits, default=(Hit((), 1, 0.0, 0.0), 0.0))
+        part = max((part for ec, part in standing.parts.items() if ec.at_level(self._level) == label), key=_most)
+        return (
+            hit.bits / max(standing.itself, _FLOOR_BITS),
+            log1p(standing.itself),
+            *_over(hit.bits, rival),
+            *(_over(hit.bits, kin) if kin else (0.0, 0.0)),
+            *_over(hit.bits, other),
+            *_over(best.bits, common),
+            kin / max(kin, rival, _FLOOR_BITS),
+            part.most,
+            part.mean,
+            part.covered,
+            part.known,
+            standing.shared,
+        )
+
+
+def _most(part: Part) -> float:
+    return part.most
+
+
+def _over(bits: float, against: float) -> tuple[float, float]:
+    """Return how far ``bits`` are over ``against``: +-log(1 + bits), and as a share of the greater."""
+    return _signed_log(bits - against), (bits - against) / max(bits, against, _FLOOR_BITS)
 
 
 def _signed_log(value: float) -> float:

@@ -13,6 +13,7 @@ from photophore.types import SequenceBatch
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.evidence import LEAST_BITS, Hit
 from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.kinship import Kinship
 from photophore_hifinn.rescoring import align
 from photophore_hifinn.spelling import SpelledGroups
 
@@ -21,13 +22,15 @@ PROPOSED = 50
 
 #: Best groups of a protein, of enzymes and of others, that are held against it by the siamese network as well.
 ALIKE_GROUPS, ALIKE_OTHERS = 20, 5
-#: But none of fewer bits, and none where an alignment to enzymes has so many bits a residue of the protein that nothing is left to ask.
-_ALIKE_BITS, _SETTLED_BITS = 8.0, 0.9
+#: But none of fewer bits.
+_ALIKE_BITS = 8.0
+#: And none at all where the best of enzymes has fewer bits than these, which is next to never right; or so many a residue of the
+#: protein that it settles it, with no group of others that has this share of them.
+_HOPELESS_BITS, _SETTLED_BITS, _CONTESTED = 16.0, 0.9, 0.5
 #: Best groups of a protein whose kin is aligned as well, and how many groups of one EC number at most.
 LEADERS, MOST_KIN = 4, 20
 
 Pair = tuple[int, int]  # protein row, group
-GroupHit = tuple[int, Hit]
 
 
 class Gatherer:
@@ -37,6 +40,7 @@ class Gatherer:
         self._profiles = profiles
         self._finder = finder
         self._spelled = spelled
+        self._kinship = Kinship(profiles)
         self._lengths = np.diff(profiles.offsets).tolist()
         self._of_ec: dict[EC, list[int]] = defaultdict(list)
         for group, ecs in enumerate(profiles.ecs):
@@ -61,10 +65,10 @@ class Gatherer:
         """
         found = dict(self._found(batch))
         pairs = {*found, *((row, group) for row, groups in enumerate(proposed) for group in groups)}
-        hits: list[list[GroupHit]] = [[] for _ in range(len(batch))]
+        hits: list[list[Hit]] = [[] for _ in range(len(batch))]
         self._align(batch, pairs, found, hits, allowed)
         self._align(batch, self._kin(hits) - pairs, found, hits, allowed)
-        return self._with_alike(batch, hits)
+        return self._weighed(batch, hits, allowed)
 
     def _found(self, batch: SequenceBatch) -> Iterator[tuple[Pair, float]]:
         rows, groups, scores = self._finder.find(batch)
@@ -75,49 +79,69 @@ class Gatherer:
         batch: SequenceBatch,
         pairs: set[Pair],
         found: Mapping[Pair, float],
-        hits: list[list[GroupHit]],
+        hits: list[list[Hit]],
         allowed: Callable[[int, int], bool] | None,
     ) -> None:
         """Add the alignments of ``pairs`` to ``hits``."""
         ordered = sorted(pair for pair in pairs if allowed is None or allowed(*pair))
         columns = np.array(ordered, dtype=np.int64).reshape(-1, 2)
         aligned = align(self._profiles, batch.sequences, columns[:, 0], columns[:, 1])
-        values = (aligned.bits.tolist(), aligned.protein_share.tolist(), aligned.profile_share.tolist())
-        for pair, bits, protein_share, profile_share in zip(ordered, *values, strict=True):
-            if bits < LEAST_BITS:
-                continue
-            row, group = pair
-            ecs, positions = self._profiles.ecs[group], self._lengths[group]
-            hit = Hit(ecs, positions, bits, found.get(pair, 0.0), protein_share, profile_share)
-            hits[row].append((group, hit))
+        spans = (aligned.protein_share.tolist(), aligned.profile_share.tolist(), aligned.profile_from.tolist())
+        for (row, group), bits, *span in zip(ordered, aligned.bits.tolist(), *spans, strict=True):
+            if bits >= LEAST_BITS:
+                hits[row].append(self._hit(group, bits, found.get((row, group), 0.0), *span))
 
-    def _with_alike(self, batch: SequenceBatch, hits: Sequence[Sequence[GroupHit]]) -> list[list[Hit]]:
-        """Return the hits of each protein, the best of them with what the siamese network says."""
+    def _hit(
+        self, group: int, bits: float, found: float, protein_share: float, profile_share: float, profile_from: float
+    ) -> Hit:
+        return Hit(
+            ecs=self._profiles.ecs[group],
+            positions=self._lengths[group],
+            bits=bits,
+            found=found,
+            protein_share=protein_share,
+            profile_share=profile_share,
+            profile_from=profile_from,
+            group=group,
+            members=int(self._profiles.members[group]),
+        )
+
+    def _weighed(
+        self, batch: SequenceBatch, hits: Sequence[list[Hit]], allowed: Callable[[int, int], bool] | None
+    ) -> list[list[Hit]]:
+        """Return the hits of each protein; where these settle nothing, with what the siamese network says and how groups stand."""
         asked = [_unsettled(each, len(sequence)) for each, sequence in zip(hits, batch.sequences, strict=True)]
-        groups = [[each[place][0] for place in places] for each, places in zip(hits, asked, strict=True)]
-        told = [[hit for _, hit in each] for each in hits]
+        groups = [[each[place].group for place in places] for each, places in zip(hits, asked, strict=True)]
+        told = [list(each) for each in hits]
         for row, values in enumerate(self._spelled.alike(batch.sequences, groups)):
             for place, value in zip(asked[row], values.tolist(), strict=True):
                 told[row][place] = replace(told[row][place], alike=value)
+        unsettled = {row: told[row] for row, places in enumerate(asked) if places}
+        for row, standings in self._kinship.standings(unsettled, allowed=allowed).items():
+            told[row] = [replace(hit, standing=standings.get(hit.group)) for hit in told[row]]
         return told
 
-    def _kin(self, hits: Sequence[Sequence[GroupHit]]) -> set[Pair]:
+    def _kin(self, hits: Sequence[Sequence[Hit]]) -> set[Pair]:
         """Return the groups that share an EC number with the best of each protein: the near network may miss some."""
-        leaders = [sorted(each, key=lambda pair: (-pair[1].bits, pair[0]))[:LEADERS] for each in hits]
+        leaders = [sorted(each, key=lambda hit: (-hit.bits, hit.group))[:LEADERS] for each in hits]
         return {
             (row, kin)
             for row, best in enumerate(leaders)
-            for ec in {ec for _, hit in best for ec in hit.ecs}
+            for ec in {ec for hit in best for ec in hit.ecs}
             for kin in self._of_ec[ec][:MOST_KIN]
         }
 
 
-def _unsettled(hits: Sequence[GroupHit], residues: int) -> list[int]:
+def _unsettled(hits: Sequence[Hit], residues: int) -> list[int]:
     """Return the places of the groups that are aligned best, of enzymes and of others; none where one of enzymes settles it."""
-    ordered = sorted(range(len(hits)), key=lambda place: -hits[place][1].bits)
-    close = [place for place in ordered if hits[place][1].bits >= _ALIKE_BITS]
-    enzymes = [place for place in close if hits[place][1].ecs]
-    others = [place for place in close if not hits[place][1].ecs]
-    if not enzymes or hits[enzymes[0]][1].bits >= _SETTLED_BITS * residues:
+    ordered = sorted(range(len(hits)), key=lambda place: -hits[place].bits)
+    close = [place for place in ordered if hits[place].bits >= _ALIKE_BITS]
+    enzymes = [place for place in close if hits[place].ecs]
+    others = [place for place in close if not hits[place].ecs]
+    if not enzymes:
+        return []
+    best = hits[enzymes[0]].bits
+    contested = bool(others) and hits[others[0]].bits >= _CONTESTED * best
+    if best < _HOPELESS_BITS or (best >= _SETTLED_BITS * residues and not contested):
         return []
     return enzymes[:ALIKE_GROUPS] + others[:ALIKE_OTHERS]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +19,36 @@ from photophore.errors import DatabaseError
 from photophore_hifinn.evidence import FEATURES
 
 RANKER_FILE = "ranker.json"
-SCHEMA = 2
+SCHEMA = 3
 #: Levels of an EC number, the deepest first: the order in which a protein backs off.
 LEVELS = (4, 3, 2, 1)
 
 
-#: Evidence further from the mean than this many spreads is taken as that far.
-FAR = 6.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layer:
-    """One layer of all networks of a level.
-
-    Parameters
-    ----------
-    weights
-        ``shape=(networks, inputs, outputs), dtype=float64``.
-    biases
-        ``shape=(networks, outputs), dtype=float64``.
-    """
-
-    weights: npt.NDArray[np.float64]
-    biases: npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class LevelModel:
-    """A few small networks that judge one level together, and their calibration.
+    """What judges one level, and its calibration.
 
     Parameters
     ----------
-    means, spreads
-        One value a feature; evidence is centred and scaled before it is weighed.
-    layers
-        Of the networks, which have rectified units, and a logistic one at the end; the mean of what they say counts.
+    trees
+        Gradient-boosted trees, as an ONNX graph from ``evidence (n, features)`` to natural logarithms of odds ``(n, 1)``.
     raw, calibrated
-        Knots of the calibration: the networks' probability, and the share that was right there (isotonic).
+        Knots of the calibration: the trees' probability, and the share that was right there.
     thresholds
         For each false discovery rate of `Ranker.rates`, the least calibrated probability that is reported. Above 1: none.
     """
 
-    means: tuple[float, ...]
-    spreads: tuple[float, ...]
-    layers: tuple[Layer, ...]
+    trees: bytes
     raw: tuple[float, ...] = (0.0, 1.0)
     calibrated: tuple[float, ...] = (0.0, 1.0)
     thresholds: tuple[float, ...] = ()
 
     def raw_probability(self, evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return what the networks say of each row of ``evidence (n, features)``."""
-        units = np.clip((evidence - np.array(self.means)) / np.array(self.spreads), -FAR, FAR)
-        for layer in self.layers[:-1]:
-            units = np.maximum(units @ layer.weights + layer.biases[:, None], 0.0)
-        units = units @ self.layers[-1].weights + self.layers[-1].biases[:, None]  # (networks, n, 1)
-        return np.asarray((1.0 / (1.0 + np.exp(-units)))[:, :, 0].mean(axis=0))
+        """Return what the trees say of each row of ``evidence (n, features)``."""
+        if not len(evidence):
+            return np.zeros(0)
+        (log_odds,) = _session(self.trees).run(None, {"evidence": evidence})
+        return np.asarray(1.0 / (1.0 + np.exp(-log_odds[:, 0].astype(np.float64))))
 
     def probability(self, evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the calibrated probability of each row that its EC number is right."""
@@ -105,7 +82,7 @@ class Ranker:
         """Write `RANKER_FILE` into ``folder``."""
         content = {"schema": SCHEMA, "features": FEATURES, **asdict(self)}
         for level in content["levels"]:
-            level["layers"] = [{name: values.tolist() for name, values in layer.items()} for layer in level["layers"]]
+            level["trees"] = b64encode(zlib.compress(level["trees"], 9)).decode("ascii")
         (folder / RANKER_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
     @classmethod
@@ -125,13 +102,14 @@ class Ranker:
                 )
             levels = tuple(_level(level) for level in content["levels"])
             ranker = cls(tuple(content["rates"]), levels)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            complete = ranker.is_complete()
+        except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
             raise DatabaseError(
                 f"{path}: cannot be read ({error}); copy or build the database again (photophore db verify)"
             ) from error
-        if not ranker.is_complete():
+        if not complete:
             raise DatabaseError(
-                f"{path}: does not have {len(LEVELS)} levels with networks of {len(FEATURES)} features and a "
+                f"{path}: does not have {len(LEVELS)} levels with trees over {len(FEATURES)} features and a "
                 f"threshold for each of {len(ranker.rates)} rates; fit the ranker again"
             )
         return ranker
@@ -139,34 +117,31 @@ class Ranker:
     def is_complete(self) -> bool:
         """Whether every level has all of its numbers."""
         return len(self.levels) == len(LEVELS) and all(
-            {len(model.means), len(model.spreads)} == {len(FEATURES)}
-            and _are_joined(model.layers)
+            _session(model.trees).get_inputs()[0].shape[-1] == len(FEATURES)
             and len(model.raw) == len(model.calibrated) > 0
             and len(model.thresholds) == len(self.rates)
             for model in self.levels
         )
 
 
-def _are_joined(layers: Sequence[Layer]) -> bool:
-    """Whether each layer takes what the one before gives, from the features to one output."""
-    widths = [len(FEATURES), *(layer.biases.shape[-1] for layer in layers)]
-    networks = len(layers[0].biases) if layers else 0
-    return (
-        networks > 0
-        and widths[-1] == 1
-        and all(
-            layer.weights.shape == (networks, inputs, outputs) and layer.biases.shape == (networks, outputs)
-            for layer, (inputs, outputs) in zip(layers, pairwise(widths), strict=True)
-        )
-    )
+@lru_cache(maxsize=2 * len(LEVELS))
+def _session(trees: bytes) -> Any:
+    """Return ONNX Runtime's session for a graph, in one thread: a protein's few numbers are judged sooner than handed out."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(trees, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions have no public base class
+        raise ValueError(f"ONNX Runtime cannot read the trees: {str(error).splitlines()[0]}") from error
 
 
 def _level(stored: Mapping[str, Any]) -> LevelModel:
-    layers = tuple(
-        Layer(np.array(layer["weights"], float), np.array(layer["biases"], float)) for layer in stored["layers"]
-    )
-    numbers = {name: tuple(value) for name, value in stored.items() if name != "layers"}
-    return LevelModel(layers=layers, **numbers)
+    trees = zlib.decompress(b64decode(stored["trees"], validate=True))
+    numbers = {name: tuple(value) for name, value in stored.items() if name != "trees"}
+    return LevelModel(trees=trees, **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +181,10 @@ def decide(ranked: Mapping[int, Sequence[tuple[EC, float]]], ranker: Ranker, rat
     rate
         False discovery rate that the user accepts.
     """
-    if not ranked.get(4):
+    if not ranked[LEVELS[0]]:
         return Verdict((), "no enzyme found: no family of enzymes is like it")
-    best, probability = ranked[4][0]
-    wanted = ranker.threshold(4, rate)
+    best, probability = ranked[LEVELS[0]][0]
+    wanted = ranker.threshold(LEVELS[0], rate)
     why = f"{best} has probability {probability:.2f}"
     why += (
         f", {wanted:.2f} is wanted at a false discovery rate of {rate:g}" if wanted <= 1 else ", which is never enough"

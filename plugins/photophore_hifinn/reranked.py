@@ -25,8 +25,6 @@ from photophore_hifinn.ranking import LEVELS, Ranker, Verdict, by_probability, d
 #: Other EC numbers that are shown, and the least probability of these.
 _RIVALS, _LEAST_SHOWN = 4, 0.01
 
-Ranked = dict[int, list[tuple[EC, float]]]
-
 
 class RerankedAnnotator:
     """Weighs the EC numbers of families that are like a protein."""
@@ -76,7 +74,7 @@ class RerankedAnnotator:
     def _rows(
         self, protein: str, residues: int, hits: Sequence[Hit], relatives: Sequence[Relative]
     ) -> Iterator[Annotation]:
-        ranked = rank(hits, residues, self._ranker)
+        ranked = Ranked(hits, residues, self._ranker)
         verdict = decide(ranked, self._ranker, self._config.fdr)
         shown = ",".join(map(relative_text, relatives[: self._config.shown]))
         for ec, probability in verdict.given or ((None, 0.0),):
@@ -98,13 +96,19 @@ def open_reranked(
     return RerankedAnnotator(table, targets, families, families.gatherer(runtime), Ranker.load(folder), config)
 
 
-def rank(hits: Sequence[Hit], residues: int, ranker: Ranker) -> Ranked:
-    """Return the EC numbers of each level with their probabilities, the most probable first."""
-    ranked: Ranked = {}
-    for level, model in zip(LEVELS, ranker.levels, strict=True):
-        ecs, evidence = evidence_of(hits, residues, level)
-        ranked[level] = by_probability(ecs, model.probability(evidence)) if ecs else []
-    return ranked
+class Ranked(dict[int, list[tuple[EC, float]]]):
+    """The EC numbers of each level with their probabilities, the most probable first; a level is ranked when it is asked for."""
+
+    def __init__(self, hits: Sequence[Hit], residues: int, ranker: Ranker) -> None:
+        self._hits = hits
+        self._residues = residues
+        self._ranker = ranker
+
+    def __missing__(self, level: int) -> list[tuple[EC, float]]:
+        ecs, evidence = evidence_of(self._hits, self._residues, level)
+        model = self._ranker.levels[LEVELS.index(level)]
+        self[level] = by_probability(ecs, model.probability(evidence)) if ecs else []
+        return self[level]
 
 
 def _carries(ecs: Sequence[EC], ec: EC) -> bool:

@@ -35,11 +35,14 @@ class Alignments:
         and loses its family: what still scores is composition and length.
     protein_share, profile_share
         What the alignment spans of the protein and of the profile, 0 to 1; 0 where it scores less than `SPANNED_BITS`.
+    profile_from
+        Where it begins in the profile, as a share of its length.
     """
 
     bits: npt.NDArray[np.float32]
     protein_share: npt.NDArray[np.float32]
     profile_share: npt.NDArray[np.float32]
+    profile_from: npt.NDArray[np.float32]
 
 
 def align(
@@ -62,43 +65,47 @@ def align(
         Alignments that score less, before the null is taken off, count as 0 and are not looked at further.
     """
     letters = [sequence.translate(LIKE) for sequence in sequences]
-    found = np.zeros((len(rows), 3), dtype=np.float32)
+    codebook = profiles.codebook.astype(np.int32)  # once, rather than the columns of each group
+    found = np.zeros((len(rows), 4), dtype=np.float32)
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     pieces = np.split(order, starts[1:]) if len(order) else []
 
     for piece in pieces:
-        profile = _Profile(profiles.scores(int(groups[piece[0]])), telling_bits)
+        start, end = profiles.offsets[groups[piece[0]] :][:2]
+        profile = _Profile(codebook[profiles.codes[start:end]], telling_bits)
         for pair in piece.tolist():
             found[pair] = profile.align(letters[int(rows[pair])])
-    return Alignments(found[:, 0], found[:, 1], found[:, 2])
+    return Alignments(found[:, 0], found[:, 1], found[:, 2], found[:, 3])
 
 
 class _Profile:
     """A profile forwards and backwards, ready to be aligned."""
 
-    def __init__(self, columns: npt.NDArray[np.int8], telling_bits: float) -> None:
+    def __init__(self, columns: npt.NDArray[np.int32], telling_bits: float) -> None:
         self._telling = telling_bits / BITS_PER_STEP
-        self._columns = columns.astype(np.int32)
+        self._columns = columns
         self._forward = _Columns(self._columns)
 
     @cached_property
     def _backward(self) -> _Columns:
         return _Columns(self._columns[::-1])
 
-    def align(self, sequence: str) -> tuple[float, float, float]:
-        """Return bits above the null, and what the alignment spans of the protein and of the profile."""
+    def align(self, sequence: str) -> tuple[float, float, float, float]:
+        """Return bits above the null, what the alignment spans of the protein and of the profile, and where in this it begins."""
         best = self._forward.best(sequence)
         if best.score < self._telling:
-            return 0.0, 0.0, 0.0
+            return 0.0, 0.0, 0.0, 0.0
         bits = (best.score - self._backward.best(sequence).score) * BITS_PER_STEP
         if bits < SPANNED_BITS:
-            return bits, 0.0, 0.0
+            return bits, 0.0, 0.0, 0.0
         # Both read backwards score the same, and the last positions are the first ones.
         mirrored = self._backward.best(sequence[::-1])
         residues = best.end_ref + 1 - (len(sequence) - 1 - mirrored.end_ref)
-        positions = best.end_query + 1 - (len(self._columns) - 1 - mirrored.end_query)
-        return bits, max(residues, 1) / len(sequence), max(positions, 1) / len(self._columns)
+        first = len(self._columns) - 1 - mirrored.end_query
+        positions = best.end_query + 1 - first
+        width = len(self._columns)
+        return bits, max(residues, 1) / len(sequence), max(positions, 1) / width, first / width
 
 
 class _Columns:

@@ -31,7 +31,10 @@ def tree_sums(nodes: FloatArray, features: FloatArray) -> FloatArray:
 
 
 def trees_of(models: list[Any]) -> FloatArray:
-    """Return the mean of fitted `sklearn.ensemble.HistGradientBoostingRegressor`, as nodes."""
+    """Return the mean of fitted `sklearn.ensemble.HistGradientBoostingRegressor` as nodes.
+
+    A classifier of two classes is taken as well: its trees add up to the natural logarithm of odds.
+    """
     found = []
     for model in models:
         start = float(model._baseline_prediction.item())  # noqa: SLF001 - sklearn names it nowhere else

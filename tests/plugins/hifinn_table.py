@@ -9,7 +9,8 @@ from tests.plugins.hifinn_groups import metagenome_proteins, relative
 
 from photophore.cli import main
 from photophore_hifinn.evidence import FEATURES
-from photophore_hifinn.ranking import LEVELS, Layer, LevelModel, Ranker
+from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker
+from photophore_hifinn.training.trees import onnx_of
 
 HEADER = "id\tec\tsequence\tcluster30\tcluster50"
 #: Families, and the clusters and members of each; the last cluster has another EC number, or none.
@@ -78,9 +79,13 @@ def make_table(metagenome_faa):
     return table
 
 
-def logistic(weights, bias):
-    """Return the one layer of a network that is a logistic model."""
-    return (Layer(np.array(weights, dtype=float)[None, :, None], np.array([[bias]], dtype=float)),)
+def stumps(*steps, start=0.0):
+    """Return trees as a ranker stores them: ``start``, and of each (feature, threshold, value) the value above the threshold."""
+    nodes = np.zeros((1 + len(steps), 3, 5), dtype=np.float32)
+    nodes[0, 0] = (-1, 0, 0, 0, start)
+    for tree, (name, threshold, value) in zip(nodes[1:], steps, strict=True):
+        tree[:] = [(FEATURES.index(name), threshold, 1, 2, 0), (-1, 0, 0, 0, 0), (-1, 0, 0, 0, value)]
+    return onnx_of(nodes, len(FEATURES))
 
 
 def plain_ranker():
@@ -88,13 +93,12 @@ def plain_ranker():
 
     A member of a family has some 1.5 bits a residue, all of the share, and hundreds of bits before what is no enzyme.
     """
-    weights = {"score_per_residue": 3.0, "share": 5.0, "lead": 1.0}
-    model = LevelModel(
-        (0.0,) * len(FEATURES),
-        (1.0,) * len(FEATURES),
-        logistic([weights.get(name, 0.0) for name in FEATURES], -7.0),
-        thresholds=(0.95, 0.5),
-    )
+    steps = [
+        *(("score_per_residue", step / 8, 3 / 8) for step in range(24)),
+        *(("share", step / 20, 5 / 20) for step in range(20)),
+        *(("lead", step / 4, 1 / 4) for step in range(-28, 28)),
+    ]
+    model = LevelModel(stumps(*steps, start=-14.0), thresholds=(0.95, 0.5))
     return Ranker((0.05, 0.5), (model,) * len(LEVELS))
 
 

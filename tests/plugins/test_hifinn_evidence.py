@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from photophore.ec import split_ecs
-from photophore_hifinn.evidence import FEATURES, LEAST_BITS, MOST_GROUPS, Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, KINSHIP, LEAST_BITS, MOST_GROUPS, STRUCTURE, Hit, evidence_of
 
 RESIDUES = 200
 #: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; one is too weak to count, the last is of proteins that are no enzymes.
@@ -28,14 +28,15 @@ OTHER = np.exp(-0.75)
 
 def evidence(hits=HITS, level=4):
     """Return what alignments say of each EC number, by name."""
+    beside = (*STRUCTURE, *KINSHIP)
     return {
-        number: {name: row[name] for name in row if "alike" not in name} for number, row in told(hits, level).items()
+        number: {name: row[name] for name in row if name not in beside} for number, row in told(hits, level).items()
     }
 
 
 def structure(hits=HITS, level=4):
     """Return what the siamese network says of each EC number, by name."""
-    return {number: {name: row[name] for name in row if "alike" in name} for number, row in told(hits, level).items()}
+    return {number: {name: row[name] for name in STRUCTURE} for number, row in told(hits, level).items()}
 
 
 def told(hits, level):
@@ -53,6 +54,7 @@ def approx(**features):
 
 #: What all numbers of the protein share; 30 of 40 bits are enough for a rival, 20 are not.
 SAME = {
+    "members": np.log(2),
     "other_score": 25,
     "other_per_residue": 0.125,
     "other_protein_span": 0.7,

@@ -146,3 +146,19 @@ def test_the_siamese_network_is_asked_about_the_best_groups(batch, families, gat
     monkeypatch.setattr("photophore_hifinn.gathering.ALIKE_GROUPS", 1)
     for few, each, top in zip(gatherer.hits(distant, everything), asked, best, strict=True):
         assert [hit.alike for hit in few] == [hit.alike if hit.bits == top else 0 for hit in each]
+
+
+def test_how_groups_stand_is_told_where_hits_settle_nothing(batch, families, gatherer):
+    random = np.random.default_rng(4)
+    distant = batch_of([relative(random, each, share=0.55) for each in families])
+    everything = [range(len(ECS))] * len(batch)
+    assert not any(hit.standing for each in gatherer.hits(batch, everything) for hit in each)
+    told = 0
+    for each, sequence in zip(gatherer.hits(distant, everything), distant.sequences, strict=True):
+        best = max(each, key=lambda hit: hit.bits)
+        assert (best.standing is not None) == (best.bits < 0.9 * len(sequence))
+        if best.standing:
+            told += 1
+            assert set(best.standing.parts) == set(best.ecs)
+            assert set(best.standing.against) <= {hit.group for hit in each} - {best.group}
+    assert told > len(batch) / 2

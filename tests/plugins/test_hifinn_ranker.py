@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
+from base64 import b64encode
 from collections import Counter
 
 import numpy as np
@@ -15,6 +17,7 @@ pytest.importorskip("pyfamsa")
 pytest.importorskip("parasail")
 pytest.importorskip("Bio")
 
+from sklearn.ensemble import HistGradientBoostingClassifier
 from tests.plugins.hifinn_groups import batch_of
 from tests.plugins.hifinn_table import (
     CLUSTERS,
@@ -34,10 +37,11 @@ from photophore.hookspecs import Runtime
 from photophore_hifinn.evidence import FEATURES
 from photophore_hifinn.families import Families
 from photophore_hifinn.lookup import Labelled, read_labelled
-from photophore_hifinn.ranking import LEVELS, Ranker
+from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker
 from photophore_hifinn.training.ranker import (
     RATES,
     Case,
+    _calibration,
     _least,
     _thresholds,
     _unclustered_kin,
@@ -46,6 +50,8 @@ from photophore_hifinn.training.ranker import (
     gather,
     main,
 )
+from photophore_hifinn.training.trees import onnx_of
+from photophore_siamese.trees import tree_sums, trees_of
 
 
 @pytest.fixture(scope="module")
@@ -91,26 +97,16 @@ def fitted(folder):
 # ------------------------------------------------------------------------------------------------------------ the command
 
 
-def test_every_other_network_sees_alignments_to_profiles_alone(fitted):
-    structure = [place for place, name in enumerate(FEATURES) if "alike" in name]
-    for model in Ranker.load(fitted).levels:
-        weights = model.layers[0].weights[:, structure]
-        assert (weights[1::2] == 0).all()
-        assert (weights[::2] != 0).any(axis=(1, 2)).all()
-
-
 def test_the_command_writes_a_ranker(fitted):
     assert [path.name for path in fitted.iterdir()] == ["ranker.json"]
     ranker = Ranker.load(fitted)
     assert ranker.rates == RATES
     assert len(ranker.levels) == len(LEVELS)
     for model in ranker.levels:
-        assert len(model.means) == len(model.spreads) == model.layers[0].weights.shape[1] == len(FEATURES)
-        assert min(model.spreads) > 0
         assert len(model.thresholds) == len(RATES)
         assert len(model.raw) == len(model.calibrated)
         assert (np.diff(model.raw) > 0).all()
-        assert (np.diff(model.calibrated) >= 0).all()
+        assert (np.diff(model.calibrated) > 0).all()
         assert 0 <= model.calibrated[0] <= model.calibrated[-1] <= 1
 
 
@@ -140,12 +136,17 @@ def without(content, key):
     return [{name: value for name, value in level.items() if name != key} for level in content["levels"]]
 
 
+def narrow_trees():
+    """Return trees of one leaf over one feature, as they are stored."""
+    return b64encode(zlib.compress(onnx_of(np.array([[[-1, 0, 0, 0, 1]]], dtype=np.float32), 1))).decode()
+
+
 @pytest.mark.parametrize(
     "harm",
     [
         lambda content: {"levels": content["levels"][:3]},
         lambda content: {"levels": without(content, "thresholds")},
-        lambda content: {"levels": [{**level, "layers": level["layers"][:-1]} for level in content["levels"]]},
+        lambda content: {"levels": [{**level, "trees": narrow_trees()} for level in content["levels"]]},
         lambda content: {"levels": [{**level, "raw": [0.0]} for level in content["levels"]]},
         lambda content: {"rates": [*content["rates"], 0.9]},
     ],
@@ -155,7 +156,7 @@ def test_a_ranker_that_lacks_numbers_is_refused(fitted, tmp_path, harm):
     (tmp_path / "ranker.json").write_text(json.dumps({**content, **harm(content)}))
     with pytest.raises(
         DatabaseError,
-        match=rf"ranker\.json: does not have 4 levels with networks of {len(FEATURES)} features and a threshold",
+        match=rf"ranker\.json: does not have 4 levels with trees over {len(FEATURES)} features and a threshold",
     ):
         Ranker.load(tmp_path)
 
@@ -219,6 +220,27 @@ def test_the_right_number_comes_first(cases):
     judged = [(case.right(4), ranker.levels[0].probability(case.evidence[4][1])) for case in cases]
     right = [truth[probable.argmax()] for truth, probable in judged if truth.any()]
     assert np.mean(right) > 0.9
+
+
+def test_trees_say_as_a_graph_what_they_said_when_they_were_fitted():
+    random = np.random.default_rng(0)
+    evidence = random.normal(size=(600, 7)).astype(np.float32)
+    right = evidence[:, 0] + evidence[:, 1] * evidence[:, 2] > 0.3
+    fitted = HistGradientBoostingClassifier(max_iter=20, max_depth=3, early_stopping=False).fit(evidence, right)
+    nodes = trees_of([fitted])
+    assert len({int((tree[:, 0] < 0).sum()) for tree in nodes}) > 1  # trees of different sizes
+    found = LevelModel(onnx_of(nodes, 7)).raw_probability(evidence)
+    np.testing.assert_allclose(found, fitted.predict_proba(evidence)[:, 1], rtol=1e-5)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-tree_sums(nodes, evidence))), rtol=1e-5)
+
+
+def test_the_calibration_by_eye():
+    """0.2 is right and 0.3 is not, so they are one step, at the mean of both; so are all from 0.4 on."""
+    knots, shares = _calibration(
+        np.array([0.1, 0.2, 0.3, 0.4, 0.8, 0.9]), np.array([False, True, False, True, True, True])
+    )
+    assert knots == pytest.approx((0.1, 0.25, 0.7))
+    assert shares == (0.0, 0.5, 1.0)
 
 
 # ---------------------------------------------------------------------------------------------------------- the thresholds
@@ -317,7 +339,7 @@ def test_a_few_of_each_cluster_are_chosen():
     novel = [member(f"v{n}.{m}", f"v{n}", f"2.7.1.{n + 1}") for n in range(200) for m in range(3)]
     chosen = choose([*big, *twin, *none, *novel])
     counts = Counter(protein.cluster for protein in chosen if protein.cluster)
-    assert (counts["big"], counts["twin"]) == (3, 2)
+    assert (counts["big"], counts["twin"]) == (5, 2)
     assert {protein.id for protein in chosen} >= {"n0", "n1", "n2"}
     drawn = [counts[f"v{n}"] for n in range(200)]
     assert set(drawn) == {0, 1}

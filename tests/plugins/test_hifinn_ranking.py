@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+import zlib
+from base64 import b64encode
 
 import numpy as np
 import pytest
-from tests.plugins.hifinn_table import logistic
+from tests.plugins.hifinn_table import stumps
 
 from photophore.ec import parse_ec
 from photophore.errors import DatabaseError
 from photophore_hifinn import ranking
 from photophore_hifinn.evidence import FEATURES
-from photophore_hifinn.ranking import FAR, RANKER_FILE, Layer, LevelModel, Ranker, Verdict, decide
+from photophore_hifinn.ranking import RANKER_FILE, LevelModel, Ranker, Verdict, decide
 
-ZEROS = (0.0,) * len(FEATURES)
-ONES = (1.0,) * len(FEATURES)
 RATES = (0.01, 0.05, 0.1)
 
 
-def model(thresholds, **changes):
-    return LevelModel(
-        **{"means": ZEROS, "spreads": ONES, "layers": logistic(ZEROS, 0.0), **changes}, thresholds=thresholds
-    )
+def model(thresholds, trees=None, **changes):
+    return LevelModel(trees or stumps(), thresholds=thresholds, **changes)
 
 
 #: Thresholds at 1, 5 and 10 % of levels 4 to 1.
@@ -47,49 +45,41 @@ def given(verdict):
 # Probabilities.
 
 
-def at(value, base=0.0):
-    """Return one number a feature: ``value`` for the score, ``base`` for the others."""
-    return tuple(value if name == "score" else base for name in FEATURES)
+def logistic(value):
+    return 1 / (1 + np.exp(-np.asarray(value)))
 
 
 def scores(*values):
     """Return evidence with these scores, and nothing else."""
-    return np.array([at(value) for value in values], dtype=np.float32)
+    return np.array([[value if name == "score" else 0 for name in FEATURES] for value in values], dtype=np.float32)
 
 
-def test_one_layer_is_a_logistic_model():
-    """A score of 20 bits is two spreads above the mean: 2 * 1.5 - 1 = 2; one of 10 is at the mean: -1."""
-    found = model((), means=at(10.0), spreads=at(5.0, 1.0), layers=logistic(at(1.5), -1.0))
-    wanted = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))]
-    np.testing.assert_allclose(found.raw_probability(scores(20, 10)), wanted)
-    np.testing.assert_allclose(found.probability(scores(20, 10)), wanted)
-
-
-def test_two_layers_of_two_networks_by_eye():
-    """The first network counts what is above 1 twice, the second what is below 0; the mean of both is the answer."""
-    hidden = Layer(np.array([np.transpose([at(1.0)]), np.transpose([at(-1.0)])]), np.array([[-1.0], [0.0]]))
-    last = Layer(np.array([[[2.0]], [[1.0]]]), np.array([[0.0], [0.5]]))
-    found = model((), layers=(hidden, last)).raw_probability(scores(3, 1, -2))
-    first = [1 / (1 + np.exp(-value)) for value in (4, 0, 0)]
-    second = [1 / (1 + np.exp(-value)) for value in (0.5, 0.5, 2.5)]
-    np.testing.assert_allclose(found, np.mean([first, second], axis=0))
-
-
-def test_what_is_far_out_is_as_far_as_can_be():
-    found = model((), layers=logistic(at(1.0), 0.0)).raw_probability(scores(FAR, FAR + 50, -FAR - 50))
-    np.testing.assert_allclose(found, [1 / (1 + np.exp(-FAR))] * 2 + [1 / (1 + np.exp(FAR))])
+def test_trees_add_up_to_the_logarithm_of_odds():
+    """A score is worth 1.5 beyond 10 bits and 2 more beyond 20, where the threshold itself is not beyond; all start at -1."""
+    found = model((), stumps(("score", 10, 1.5), ("score", 20, 2), start=-1.0))
+    wanted = logistic([-1, -1, 0.5, 0.5, 2.5])
+    np.testing.assert_allclose(found.raw_probability(scores(-5, 10, 11, 20, 21)), wanted, rtol=1e-6)
+    np.testing.assert_allclose(found.probability(scores(-5, 10, 11, 20, 21)), wanted, rtol=1e-6)
 
 
 def test_every_feature_is_weighed():
     random = np.random.default_rng(0)
-    means, weights = random.normal(size=(2, len(FEATURES)))
-    spreads = random.uniform(0.5, 2, len(FEATURES))
+    values = random.normal(size=len(FEATURES))
     evidence = random.normal(size=(7, len(FEATURES))).astype(np.float32)
-    found = model((), means=tuple(means), spreads=tuple(spreads), layers=logistic(weights, 0.3))
-    for row, value in zip(evidence.tolist(), found.raw_probability(evidence).tolist(), strict=True):
-        columns = zip(row, means, spreads, weights, strict=True)
-        total = 0.3 + sum(max(-FAR, min(FAR, (x - mean) / spread)) * weight for x, mean, spread, weight in columns)
-        assert value == pytest.approx(1 / (1 + np.exp(-total)))
+    found = model((), stumps(*((name, 0.1, value) for name, value in zip(FEATURES, values, strict=True)), start=0.3))
+    wanted = logistic(0.3 + (evidence > np.float32(0.1)) @ values)
+    np.testing.assert_allclose(found.raw_probability(evidence), wanted, rtol=1e-5)
+
+
+def test_a_row_alone_has_the_probability_that_it_has_among_others():
+    random = np.random.default_rng(1)
+    steps = [
+        (FEATURES[place], threshold, value) for place, (threshold, value) in enumerate(random.normal(size=(40, 2)))
+    ]
+    evidence = random.normal(size=(200, len(FEATURES))).astype(np.float32)
+    found = model((), stumps(*steps))
+    alone = np.concatenate([found.raw_probability(row[None]) for row in evidence])
+    np.testing.assert_allclose(alone, found.raw_probability(evidence), rtol=1e-12)
 
 
 def test_the_calibration_by_eye():
@@ -97,8 +87,8 @@ def test_the_calibration_by_eye():
     knots = {"raw": (0.0, 0.5, 1.0), "calibrated": (0.1, 0.3, 0.9)}
     nothing = np.zeros((1, len(FEATURES)), dtype=np.float32)
     for raw, wanted in ((0.5, 0.3), (0.75, 0.6), (0.25, 0.2)):
-        found = model((), layers=logistic(ZEROS, np.log(raw / (1 - raw))), **knots).probability(nothing)
-        np.testing.assert_allclose(found, [wanted])
+        found = model((), stumps(start=np.log(raw / (1 - raw))), **knots).probability(nothing)
+        np.testing.assert_allclose(found, [wanted], rtol=1e-6)
 
 
 def test_no_evidence_has_no_probabilities():
@@ -125,18 +115,10 @@ def test_a_rate_is_known_in_spite_of_rounding():
 
 
 def test_a_ranker_comes_back_as_it_was_saved(tmp_path):
-    values = tuple(np.random.default_rng(1).normal(size=len(FEATURES)).tolist())
-    uneven = model(
-        (0.5, 0.4, 0.1), means=values, layers=logistic(values[::-1], 1 / 3), raw=(0.0, 0.7), calibrated=(0.1, 1.0)
-    )
+    uneven = model((0.5, 0.4, 0.1), stumps(("share", 1 / 3, 0.7)), raw=(0.0, 0.7), calibrated=(0.1, 1.0))
     ranker = Ranker(RATES, (uneven, *RANKER.levels[1:]))
     ranker.save(tmp_path)
-    loaded = Ranker.load(tmp_path)
-    assert loaded.rates == RATES
-    for mine, theirs in zip(loaded.levels, ranker.levels, strict=True):
-        assert replace(mine, layers=()) == replace(theirs, layers=())
-        np.testing.assert_array_equal(mine.layers[0].weights, theirs.layers[0].weights)
-        np.testing.assert_array_equal(mine.layers[0].biases, theirs.layers[0].biases)
+    assert Ranker.load(tmp_path) == ranker
 
 
 @pytest.mark.parametrize("changed", ["schema", "features"])
@@ -154,7 +136,7 @@ def test_other_evidence_is_refused(tmp_path, changed):
     )
 
 
-@pytest.mark.parametrize("harm", ["gone", "cut", "no levels", "unknown field", "not text"])
+@pytest.mark.parametrize("harm", ["gone", "cut", "no levels", "unknown field", "not text", "cut trees", "no trees"])
 def test_a_damaged_file_is_refused(tmp_path, harm):
     RANKER.save(tmp_path)
     path = tmp_path / RANKER_FILE
@@ -169,6 +151,8 @@ def test_a_damaged_file_is_refused(tmp_path, harm):
                 "cut": text[: len(text) // 2],
                 "no levels": text.replace('"levels"', '"lvls"'),
                 "unknown field": text.replace('"raw"', '"rough"'),
+                "cut trees": text.replace('"trees": "', '"trees": "AAAA'),
+                "no trees": re.sub('"trees": "[^"]*"', f'"trees": "{b64encode(zlib.compress(b"x")).decode()}"', text),
             }[harm]
         )
     with pytest.raises(DatabaseError) as error:
@@ -229,8 +213,8 @@ def test_a_rate_that_full_numbers_never_reach():
     )
 
 
-@pytest.mark.parametrize("evidence", [{}, {level: [] for level in ranking.LEVELS}])
-def test_a_protein_like_no_family_is_given_nothing(evidence):
+def test_a_protein_like_no_family_is_given_nothing():
+    evidence: dict = {level: [] for level in ranking.LEVELS}
     assert decide(evidence, RANKER, 0.1) == Verdict((), "no enzyme found: no family of enzymes is like it")
 
 

@@ -25,7 +25,7 @@ from photophore_hifinn.config import HifinnAnnotatorConfig
 from photophore_hifinn.evidence import Hit
 from photophore_hifinn.families import Families
 from photophore_hifinn.ranking import decide
-from photophore_hifinn.reranked import rank
+from photophore_hifinn.reranked import Ranked
 
 FILES = ("profiles.npz", "families.npz", "ranker.json")
 
@@ -165,14 +165,15 @@ def test_a_lower_rate_reports_a_part(folder, rows, tmp_path):
 def test_two_serials_that_are_alike_leave_the_serial_open():
     ranker = plain_ranker()
     hits = [Hit(split_ecs(f"2.7.1.{serial}"), 250, 150.0, 10.0, 0.9, 0.9) for serial in (1, 2)]
-    ranked = rank(hits, 250, ranker)
+    ranked = Ranked(hits, 250, ranker)
     assert [str(ec) for ec, _ in ranked[4]] == ["2.7.1.1", "2.7.1.2"]
     assert [[str(ec) for ec, _ in ranked[level]] for level in (3, 2, 1)] == [["2.7.1.-"], ["2.7.-.-"], ["2.-.-.-"]]
     verdict = decide(ranked, ranker, 0.05)
     assert [str(ec) for ec, _ in verdict.given] == ["2.7.1.-"]
-    assert verdict.reason.startswith("2.7.1.1 has probability 0.91, 0.95 is wanted")
+    assert verdict.reason.startswith("2.7.1.1 has probability 0.93, 0.95 is wanted")
     assert [str(ec) for ec, _ in decide(ranked, ranker, 0.5).given] == ["2.7.1.1", "2.7.1.2"]
-    assert rank([], 250, ranker) == {4: [], 3: [], 2: [], 1: []}
+    nothing = Ranked([], 250, ranker)
+    assert [nothing[level] for level in (4, 3, 2, 1)] == [[]] * 4
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.isotonic import IsotonicRegression
-from sklearn.neural_network import MLPClassifier
 
 from photophore.database import Database
 from photophore.ec import EC
@@ -31,29 +29,29 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
-from photophore_hifinn.evidence import FEATURES, STRUCTURE, Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, Hit, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
 from photophore_hifinn.lookup import Labelled, read_labelled
-from photophore_hifinn.ranking import FAR, LEVELS, Layer, LevelModel, Ranker, by_probability, reportable
+from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker, by_probability, reportable
 from photophore_hifinn.rescoring import align
+from photophore_hifinn.training.trees import onnx_of
+from photophore_siamese.trees import trees_of
 
 _log = logging.getLogger(__name__)
 
 #: False discovery rates that thresholds are made for.
 RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 #: Proteins drawn of each cluster, the share drawn of the clusters whose EC numbers occur nowhere else, and of all in the end.
-_OF_CLUSTER, _NOVEL, _MOST = 3, 0.25, 10_000
+_OF_CLUSTER, _NOVEL, _MOST = 5, 0.25, 16_000
 #: Bits a residue from which two proteins are close relatives: about 30 % of identical residues.
 _KIN_BITS = 0.6
 _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
-#: The networks of a level: how many, their hidden layers, and the ridge on their weights. Every other one sees alignments to
-#: profiles alone: with the siamese network's word beside them it errs elsewhere, and both together err less.
-_NETWORKS, _HIDDEN, _RIDGE = 8, (32, 16), 1e-3
-_ALL = np.ones(len(FEATURES))
-_ALIGNED = np.array([float(name not in STRUCTURE) for name in FEATURES])
-#: Passes over the evidence, rows that make a step, and the fewest steps.
-_PASSES, _BATCH, _STEPS = 10, 512, 200
+#: The trees of a level: how many, the leaves of each, how much of a tree counts, and the share of the evidence that a split may
+#: look at: so the alignments, the siamese network and the kinship of the groups all get their say.
+_TREES, _LEAVES, _STEP, _SEEN = 300, 24, 0.05, 0.3
+#: Rows of evidence in a leaf, at least: so many, or this share of all where there are few; and the ridge on what a leaf says.
+_ROWS, _ROWS_SHARE, _RIDGE = 100, 0.005, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def gather(database: Database, proteins: Sequence[Labelled], *, threads: int) ->
         cosine = encoder.encode(batch).values @ vectors.T
         for row, cluster in zip(cosine, own, strict=True):
             row[clusters == cluster] = -2.0
-        nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :_NEIGHBOURS]
+        nearest = np.argpartition(-cosine, min(_NEIGHBOURS, len(vectors)) - 1, axis=1)[:, :_NEIGHBOURS]
         kin = _unclustered_kin(part, batch, finder, profiles)
 
         def allowed(row: int, group: int, own: list[str] = own, kin: list[set[int]] = kin) -> bool:
@@ -142,18 +140,27 @@ def fit(cases: Sequence[Case]) -> Ranker:
     for level in LEVELS:
         raw = _out_of_fold(cases, folds, level)
         truth = np.concatenate([case.right(level) for case in cases])
-        calibration = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(np.concatenate(raw), truth)
-        model = replace(
-            _model(cases, level),
-            raw=tuple(np.round(calibration.X_thresholds_, 6).tolist()),
-            calibrated=tuple(np.round(calibration.y_thresholds_, 6).tolist()),
-        )
+        knots, shares = _calibration(np.concatenate(raw), truth)
+        model = replace(_model(cases, level), raw=knots, calibrated=shares)
         judged[level] = [np.interp(each, model.raw, model.calibrated) for each in raw]
         levels.append(model)
     thresholds = _thresholds(cases, judged)
     return Ranker(
         RATES, tuple(replace(model, thresholds=thresholds[level]) for level, model in zip(LEVELS, levels, strict=True))
     )
+
+
+def _calibration(
+    raw: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return knots that rise throughout: the steps of an isotonic regression, each at the mean of what it holds.
+
+    On a step all would be equally probable, and stand or fall together.
+    """
+    shares = IsotonicRegression(y_min=0.0, y_max=1.0).fit(raw, truth).predict(raw)
+    steps, of_row, rows = np.unique(shares, return_inverse=True, return_counts=True)
+    knots = np.bincount(of_row, weights=raw) / rows
+    return tuple(np.round(knots, 7).tolist()), tuple(np.round(steps, 7).tolist())
 
 
 def _folds(cases: Sequence[Case]) -> list[int]:
@@ -166,36 +173,17 @@ def _folds(cases: Sequence[Case]) -> list[int]:
 def _model(cases: Sequence[Case], level: int) -> LevelModel:
     evidence = np.concatenate([case.evidence[level][1] for case in cases])
     right = np.concatenate([case.right(level) for case in cases])
-    means, spreads = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
-    batch = min(_BATCH, len(right))
-    scaled = np.clip((evidence - means) / spreads, -FAR, FAR)
-    networks = [
-        MLPClassifier(
-            _HIDDEN,
-            alpha=_RIDGE,
-            batch_size=batch,
-            max_iter=max(_PASSES, _STEPS * batch // len(right)),
-            tol=0.0,
-            random_state=_SEED + number,
-        )
-        for number in range(_NETWORKS)
-    ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes are asked for, no more
-        for number, network in enumerate(networks):
-            seen = _ALIGNED if number % 2 else _ALL
-            network.fit(scaled * seen, right)
-            network.coefs_[0] *= seen[:, None]
-    layers = zip(
-        zip(*(network.coefs_ for network in networks), strict=True),
-        zip(*(network.intercepts_ for network in networks), strict=True),
-        strict=True,
-    )
-    return LevelModel(
-        tuple(np.round(means, 6).tolist()),
-        tuple(np.round(spreads, 6).tolist()),
-        tuple(Layer(np.round(weights, 5), np.round(biases, 5)) for weights, biases in layers),
-    )
+    model = HistGradientBoostingClassifier(
+        max_iter=_TREES,
+        max_leaf_nodes=_LEAVES,
+        learning_rate=_STEP,
+        max_features=_SEEN,
+        min_samples_leaf=min(_ROWS, max(1, int(_ROWS_SHARE * len(right)))),
+        l2_regularization=_RIDGE,
+        early_stopping=False,
+        random_state=_SEED,
+    ).fit(evidence, right)
+    return LevelModel(onnx_of(trees_of([model]), len(FEATURES)))
 
 
 def _out_of_fold(cases: Sequence[Case], folds: Sequence[int], level: int) -> list[npt.NDArray[np.float64]]:
