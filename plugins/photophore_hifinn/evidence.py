@@ -343,7 +343,7 @@ class _Kinship:
         other = max((bits for group, bits in standing.against.items() if group in self._others), default=0.0)
         rival = max((bits for _, bits in rivals), default=0.0)
         best, common = max(rivals, key=lambda pair: pair[0].bits, default=(Hit((), 1, 0.0, 0.0), 0.0))
-        part = max((part for ec, part in standing.parts.items() if ec.at_level(self._level) == label), key=_most)
+        part = max((part for ec, part in standing.parts.items() if ec.at_level(self._level) == label), key=lambda part: part.most)
         return (
             hit.bits / max(standing.itself, _FLOOR_BITS),
             log1p(standing.itself),
@@ -358,10 +358,6 @@ class _Kinship:
             part.known,
             standing.shared,
         )
-
-
-def _most(part: Part) -> float:
-    return part.most
 
 
 def _over(bits: float, against: float) -> tuple[float, float]:

@@ -7,7 +7,6 @@ the consensus sequences are encoded when the database is opened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -89,15 +88,14 @@ class GroupFinder:
         lengths = np.diff(profiles.offsets)
         values = np.empty((0, self._encoder.dim), dtype=np.float16)
         offsets, step, start = np.zeros(1, dtype=np.int64), 1, 0
-        with ThreadPoolExecutor(1) as ahead:  # the next groups are encoded while these are rounded
-            for piece in ahead.map(self._encoder.encode, _consensus_batches(profiles)):
-                if not start:
-                    step = piece.step
-                    offsets = np.concatenate([[0], np.cumsum(-(-lengths // step))]).astype(np.int64)
-                    values = np.empty((int(offsets[-1]), piece.dim), dtype=np.float16)
-                end = start + len(piece.ids)
-                values[offsets[start] : offsets[end]] = piece.values
-                start = end
+        for batch in _consensus_batches(profiles):
+            piece = self._encoder.encode(batch)
+            if not start:
+                step = piece.step
+                offsets = np.concatenate([[0], np.cumsum(-(-lengths // step))]).astype(np.int64)
+                values = np.empty((int(offsets[-1]), piece.dim), dtype=np.float16)
+            values[offsets[start] : offsets[start + len(batch)]] = piece.values
+            start += len(batch)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
         positions = np.repeat(profiles.offsets[:-1], np.diff(offsets)) + within * step
         known = profiles.information()[positions]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from photophore.ec import EC
 from photophore.types import SequenceBatch
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.evidence import LEAST_BITS, Hit
@@ -42,10 +40,6 @@ class Gatherer:
         self._spelled = spelled
         self._kinship = Kinship(profiles)
         self._lengths = np.diff(profiles.offsets).tolist()
-        self._of_ec: dict[EC, list[int]] = defaultdict(list)
-        for group, ecs in enumerate(profiles.ecs):
-            for ec in ecs:
-                self._of_ec[ec].append(group)
 
     def hits(
         self,
@@ -68,7 +62,8 @@ class Gatherer:
         hits: list[list[Hit]] = [[] for _ in range(len(batch))]
         self._align(batch, pairs, found, hits, allowed)
         self._align(batch, self._kin(hits) - pairs, found, hits, allowed)
-        return self._weighed(batch, hits, allowed)
+        self._weigh(batch, hits, allowed)
+        return hits
 
     def _found(self, batch: SequenceBatch) -> Iterator[tuple[Pair, float]]:
         rows, groups, scores = self._finder.find(batch)
@@ -106,20 +101,16 @@ class Gatherer:
             members=int(self._profiles.members[group]),
         )
 
-    def _weighed(
-        self, batch: SequenceBatch, hits: Sequence[list[Hit]], allowed: Callable[[int, int], bool] | None
-    ) -> list[list[Hit]]:
-        """Return the hits of each protein; where these settle nothing, with what the siamese network says and how groups stand."""
+    def _weigh(self, batch: SequenceBatch, hits: list[list[Hit]], allowed: Callable[[int, int], bool] | None) -> None:
+        """Add what the siamese network says and how groups stand to the ``hits`` of each protein where these settle nothing."""
         asked = [_unsettled(each, len(sequence)) for each, sequence in zip(hits, batch.sequences, strict=True)]
         groups = [[each[place].group for place in places] for each, places in zip(hits, asked, strict=True)]
-        told = [list(each) for each in hits]
         for row, values in enumerate(self._spelled.alike(batch.sequences, groups)):
             for place, value in zip(asked[row], values.tolist(), strict=True):
-                told[row][place] = replace(told[row][place], alike=value)
-        unsettled = {row: told[row] for row, places in enumerate(asked) if places}
+                hits[row][place] = replace(hits[row][place], alike=value)
+        unsettled = {row: hits[row] for row, places in enumerate(asked) if places}
         for row, standings in self._kinship.standings(unsettled, allowed=allowed).items():
-            told[row] = [replace(hit, standing=standings.get(hit.group)) for hit in told[row]]
-        return told
+            hits[row] = [replace(hit, standing=standings.get(hit.group)) for hit in hits[row]]
 
     def _kin(self, hits: Sequence[Sequence[Hit]]) -> set[Pair]:
         """Return the groups that share an EC number with the best of each protein: the near network may miss some."""
@@ -128,7 +119,7 @@ class Gatherer:
             (row, kin)
             for row, best in enumerate(leaders)
             for ec in {ec for hit in best for ec in hit.ecs}
-            for kin in self._of_ec[ec][:MOST_KIN]
+            for kin in self._kinship.of_ec[ec][:MOST_KIN]
         }
 
 

@@ -34,10 +34,11 @@ class Kinship:
     def __init__(self, profiles: GroupProfiles) -> None:
         self._profiles = profiles
         self._aligned: dict[Pair, Aligned] = {}
-        self._of_ec: dict[EC, list[int]] = defaultdict(list)
+        #: Groups of each EC number.
+        self.of_ec: dict[EC, list[int]] = defaultdict(list)
         for group, ecs in enumerate(profiles.ecs):
             for ec in ecs:
-                self._of_ec[ec].append(group)
+                self.of_ec[ec].append(group)
 
     def standings(
         self, hits: Mapping[int, Sequence[Hit]], *, allowed: Callable[[int, int], bool] | None = None
@@ -66,7 +67,7 @@ class Kinship:
     def _kin(self, group: int, ec: EC) -> list[int]:
         """Return a few groups of other clusters with the EC number ``ec``, spread over all of them."""
         clusters = self._profiles.clusters
-        kin = [other for other in self._of_ec[ec] if clusters[other] != clusters[group]]
+        kin = [other for other in self.of_ec[ec] if clusters[other] != clusters[group]]
         return kin[:: -(-len(kin) // MOST_KIN)] if kin else []
 
     def _align(self, pairs: Iterable[Pair]) -> None:

@@ -127,15 +127,9 @@ class Ranker:
 @lru_cache(maxsize=2 * len(LEVELS))
 def _session(trees: bytes) -> Any:
     """Return ONNX Runtime's session for a graph, in one thread: a protein's few numbers are judged sooner than handed out."""
-    import onnxruntime
+    from photophore_near.onnx_runtime import session_of
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(trees, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no public base class
-        raise ValueError(f"ONNX Runtime cannot read the trees: {str(error).splitlines()[0]}") from error
+    return session_of(trees, threads=1)
 
 
 def _level(stored: Mapping[str, Any]) -> LevelModel:

@@ -115,12 +115,20 @@ def open_session(path: Path, threads: int) -> Any:
     """Open an exported network; `ModelError` where it is missing or cannot be read."""
     if not path.is_file():
         raise ModelError(f"{path}: missing; export the weights again")
+    try:
+        return session_of(str(path), threads)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; check the download") from error
+
+
+def session_of(graph: str | bytes, threads: int) -> Any:
+    """Return a session for a graph, by its path or its bytes; `ValueError` where it cannot be read."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions have no public base class
         reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: ONNX Runtime cannot read it ({reason}); check the download") from error
+        raise ValueError(f"ONNX Runtime cannot read it ({reason})") from error

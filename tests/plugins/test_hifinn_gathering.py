@@ -11,9 +11,9 @@ from tests.plugins.hifinn_groups import batch_of, columns_of, metagenome_protein
 from photophore.background import background_batches
 from photophore.ec import split_ecs
 from photophore.hookspecs import Runtime
-from photophore_hifinn.evidence import LEAST_BITS, evidence_of
+from photophore_hifinn.evidence import LEAST_BITS, Hit, evidence_of
 from photophore_hifinn.finding import GroupFinder
-from photophore_hifinn.gathering import Gatherer
+from photophore_hifinn.gathering import Gatherer, _unsettled
 from photophore_hifinn.rescoring import align
 from photophore_hifinn.spelling import SpelledGroups, spell
 
@@ -162,3 +162,20 @@ def test_how_groups_stand_is_told_where_hits_settle_nothing(batch, families, gat
             assert set(best.standing.parts) == set(best.ecs)
             assert set(best.standing.against) <= {hit.group for hit in each} - {best.group}
     assert told > len(batch) / 2
+
+
+@pytest.mark.parametrize(
+    ("enzyme", "other", "asked"),
+    [
+        (15.9, 0, []),  # next to nothing
+        (16, 7.9, [0]),  # open, and the other says nothing
+        (16, 8, [0, 1]),
+        (89, 44, [0, 1]),
+        (90, 44, []),  # 0.9 bits a residue settle it,
+        (90, 45, [0, 1]),  # unless the other has half of them
+    ],
+)
+def test_what_is_open_by_eye(enzyme, other, asked):
+    hits = [Hit(split_ecs("1.1.1.1"), 100, enzyme, 0.0), Hit((), 100, other, 0.0)]
+    assert _unsettled(hits, 100) == asked
+    assert _unsettled(hits[1:], 100) == []

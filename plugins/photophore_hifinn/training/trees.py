@@ -19,11 +19,11 @@ def onnx_of(nodes: npt.NDArray[np.float32], features: int) -> bytes:
         Trees whose sum is the natural logarithm of odds, see `photophore_siamese.trees`.
     """
     feature, _, left, _, _ = np.moveaxis(nodes, 2, 0)
+    # smaller trees are filled up with nodes that nothing leads to
+    trees, numbers = np.nonzero((feature < 0) | (left > 0))
+    feature, threshold, left, right, value = nodes[trees, numbers].T
     leaf = feature < 0
-    trees, numbers = np.nonzero(leaf | (left > 0))  # smaller trees are filled up with nodes that nothing leads to
-    given = nodes[trees, numbers]
-    at_end = leaf[trees, numbers]
-    places = np.where(at_end[:, None], 0, given[:, [0, 2, 3]]).astype(np.int64)
+    feature, left, right = np.where(leaf, 0, (feature, left, right)).astype(np.int64)
     node = helper.make_node(
         "TreeEnsembleRegressor",
         ["evidence"],
@@ -32,15 +32,15 @@ def onnx_of(nodes: npt.NDArray[np.float32], features: int) -> bytes:
         n_targets=1,
         nodes_treeids=trees.tolist(),
         nodes_nodeids=numbers.tolist(),
-        nodes_featureids=places[:, 0].tolist(),
-        nodes_values=given[:, 1].tolist(),
-        nodes_modes=["LEAF" if each else "BRANCH_LEQ" for each in at_end.tolist()],
-        nodes_truenodeids=places[:, 1].tolist(),
-        nodes_falsenodeids=places[:, 2].tolist(),
-        target_treeids=trees[at_end].tolist(),
-        target_nodeids=numbers[at_end].tolist(),
-        target_ids=[0] * int(at_end.sum()),
-        target_weights=given[at_end, 4].tolist(),
+        nodes_featureids=feature.tolist(),
+        nodes_values=threshold.tolist(),
+        nodes_modes=["LEAF" if each else "BRANCH_LEQ" for each in leaf.tolist()],
+        nodes_truenodeids=left.tolist(),
+        nodes_falsenodeids=right.tolist(),
+        target_treeids=trees[leaf].tolist(),
+        target_nodeids=numbers[leaf].tolist(),
+        target_ids=[0] * int(leaf.sum()),
+        target_weights=value[leaf].tolist(),
     )
     graph = helper.make_graph(
         [node],
