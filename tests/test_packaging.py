@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: Three networks, each as trained and as two graphs (31 MB), and three databases (48 MB).
-MAX_WHEEL_BYTES = 80_000_000
+#: Three networks, each as trained and as two graphs (31 MB), and three databases (49 MB).
+MAX_WHEEL_BYTES = 82_000_000
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Outputs of earlier builds and of tools: they must not be needed, nor found again in what is built.
 LEFTOVERS = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "out", "work", "site", "__pycache__", "*.so")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from photophore.errors import InputError
@@ -74,7 +75,13 @@ class EC:
 
     def at_level(self, level: int) -> EC:
         """Return this number with every level after ``level`` open; itself where it is open from there on already."""
-        return EC(self.parts[:level])
+        return self if level >= self.level else _above(self.parts[:level])
+
+
+@lru_cache(maxsize=4096)
+def _above(parts: tuple[str, ...]) -> EC:
+    """Return an EC number whose last levels are open: there are a few hundred."""
+    return EC(parts)
 
 
 def parse_ec(text: str, *, place: str = "") -> EC:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from math import copysign, exp, log, log1p, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
 from photophore.ec import EC
+from photophore_hifinn.hits import LEAST_BITS, Hit
 
 #: What alignments to profiles say. "Other" is the best alignment to a group of proteins that are no enzymes.
 _ALIGNMENT = (
@@ -81,13 +81,15 @@ KINSHIP = (
     "part_mean",  # the mean
     "part_covered",  # and the most of what the protein spans of it
     "parts",  # such groups
+    "peers",  # groups of other clusters with the number that were held against it, log(1 + groups)
+    "nearer_than_peers",  # bits over the most that one of these has in common with the group, +-log(1 + bits)
+    "nearer_than_peers_share",  # the same as a share of the greater
+    "nearer_than_peers_mean",  # bits over their mean, as a share of the greater
     "shared",  # of what the protein spans of the group, the part that the group that is no enzyme has in common with it as well
 )
 #: Columns of the evidence.
 FEATURES = (*_ALIGNMENT, *STRUCTURE, *KINSHIP)
 
-#: Alignments of fewer bits say nothing.
-LEAST_BITS = 3.0
 #: Groups of a protein that are looked at, the best first: enzymes, and others.
 MOST_GROUPS, MOST_OTHERS = 60, 20
 #: Bits over which a group's weight falls by e.
@@ -96,83 +98,6 @@ _SCALE_BITS = 20.0
 _FLOOR_BITS = 8.0
 #: The same two for what the siamese network says.
 _SCALE_ALIKE, _FLOOR_ALIKE = 12.0, 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """How the part of a group that a protein is like lies to the parts that other groups with an EC number are like.
-
-    Parameters
-    ----------
-    most, mean
-        Of what such a group has in common with the group, the share that the protein spans as well: the most and the mean.
-    covered
-        The most of what the protein spans that such a group spans as well.
-    known
-        Such groups. Without any, nothing is known: all else is -1.
-    """
-
-    most: float = -1.0
-    mean: float = -1.0
-    covered: float = -1.0
-    known: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a group stands to other groups, see `photophore_hifinn.kinship`.
-
-    Parameters
-    ----------
-    itself
-        Bits of its best residues against its own profile.
-    against
-        Bits of the best residues of other groups that the protein is like, by group.
-    parts
-        For each of its EC numbers.
-    shared
-        Of what the protein spans of it, the share that the best group that is no enzyme has in common with it as well.
-    """
-
-    itself: float
-    against: Mapping[int, float]
-    parts: Mapping[EC, Part]
-    shared: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A group that a protein was aligned to.
-
-    Parameters
-    ----------
-    ecs, positions
-        EC numbers of the group (none: no enzymes), and positions of its profile.
-    bits, protein_share, profile_share
-        The alignment, see `photophore_hifinn.rescoring.Alignments`.
-    found
-        Score of the near network, 0 where it did not propose the group.
-    alike
-        What the siamese network says, see `photophore_hifinn.spelling.SpelledGroups.alike`; 0 where it was not asked.
-    profile_from
-        Where the alignment begins, as a share of the profile.
-    group, members
-        Number of the group, and proteins in it.
-    standing
-        How it stands to other groups; None where nobody looked.
-    """
-
-    ecs: tuple[EC, ...]
-    positions: int
-    bits: float
-    found: float
-    protein_share: float = 0.0
-    profile_share: float = 0.0
-    alike: float = 0.0
-    profile_from: float = 0.0
-    group: int = -1
-    members: int = 1
-    standing: Standing | None = None
 
 
 def evidence_of(hits: Sequence[Hit], residues: int, level: int) -> tuple[list[EC], npt.NDArray[np.float32]]:
@@ -323,7 +248,7 @@ class _Kinship:
     """How the groups that a protein was aligned to stand to each other."""
 
     #: Of a group that nobody looked at.
-    _UNKNOWN = (0.0,) * 11 + (-1.0, -1.0, -1.0, 0.0, 0.0)
+    _UNKNOWN = (0.0,) * 11 + (-1.0, -1.0, -1.0) + (0.0,) * 6
 
     def __init__(self, enzymes: _Enzymes, others: Sequence[Hit]) -> None:
         self._best = enzymes.best
@@ -356,6 +281,9 @@ class _Kinship:
             part.mean,
             part.covered,
             part.known,
+            log1p(part.peers),
+            *_over(hit.bits, part.peer_most),
+            _over(hit.bits, part.peer_mean)[1],
             standing.shared,
         )
 

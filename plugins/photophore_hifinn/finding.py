@@ -1,4 +1,4 @@
-"""Which groups a protein might belong to: residues of the near network against the consensus of every group.
+"""Which groups a protein might belong to: residues of the near network against the consensus of every group, then their diagonals.
 
 The vectors of five million positions are no smaller than the network that makes them is fast, so they are not stored:
 the consensus sequences are encoded when the database is opened.
@@ -20,18 +20,21 @@ from photophore.types import Embeddings, Neighbours, SequenceBatch, TargetTable
 from photophore_faiss.config import ListsConfig
 from photophore_faiss.lists import Layout, ListsIndex
 from photophore_hifinn.compact import GroupProfiles
+from photophore_hifinn.screening import Proposals, Screen
 from photophore_near.config import NearConfig
 from photophore_near.diagonal import Diagonal, DiagonalConfig
 from photophore_near.encoder import create_near
 
 #: Consensus sequences that are encoded at once.
 _TOGETHER = 500
+#: Groups that the network may propose for a protein, each with so many bins of diagonals.
+_PROPOSED, _BINS = 600, 2
 
 Statistics = dict[str, npt.NDArray[np.float32]]
 
 
 class GroupFinder:
-    """The near network, an index of the groups' consensus, and the best diagonals."""
+    """The near network, an index of the groups' consensus, the best diagonals, and what the groups score on these."""
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class GroupFinder:
         """
         self._encoder = create_near(NearConfig(), runtime)
         self._index = ListsIndex(ListsConfig(stride=5), runtime)
-        self._aggregator = Diagonal(DiagonalConfig(pairs=0.03, max_candidates=groups), runtime)
+        self._aggregator = Diagonal(DiagonalConfig(pairs=0.1, max_candidates=_PROPOSED, bins=_BINS), runtime)
+        self._screen = Screen(profiles, threads=runtime.threads)
+        self._groups = groups
         embeddings = self._encode(profiles)
         self._index.build(embeddings, layout)
         self._targets = TargetTable(
@@ -72,13 +77,10 @@ class GroupFinder:
         self._targets = replace(self._targets, statistics=statistics)
         return statistics
 
-    def find(
-        self, batch: SequenceBatch
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return pairs of protein row and group, and the score of each, the proteins in order, ``shape=(pairs,)``."""
-        found = self._aggregator.aggregate(self._neighbours(batch), self._targets)
-        rows = np.repeat(np.arange(len(batch)), np.diff(found.offsets))
-        return rows, found.targets.astype(np.int64), found.scores
+    def find(self, batch: SequenceBatch) -> Proposals:
+        """Return the groups that are most like each protein."""
+        candidates = self._aggregator.aggregate(self._neighbours(batch), self._targets)
+        return self._screen.best(batch, candidates, self._groups)
 
     def _neighbours(self, batch: SequenceBatch) -> Neighbours:
         return self._index.search(every_residue(self._encoder, batch))

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from photophore.types import SequenceBatch
 from photophore_hifinn.compact import GroupProfiles
-from photophore_hifinn.evidence import LEAST_BITS, Hit
 from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.hits import LEAST_BITS, Hit
 from photophore_hifinn.kinship import Kinship
 from photophore_hifinn.rescoring import align
 from photophore_hifinn.spelling import SpelledGroups
 
-#: Groups that the near network may propose for a protein; each is aligned.
-PROPOSED = 50
+#: Groups that the finder may find for a protein; each is aligned.
+PROPOSED = 30
 
 #: Best groups of a protein, of enzymes and of others, that are held against it by the siamese network as well.
 ALIKE_GROUPS, ALIKE_OTHERS = 20, 5
 #: But none of fewer bits.
 _ALIKE_BITS = 8.0
 #: And none at all where the best of enzymes has fewer bits than these, which is next to never right; or so many a residue of the
-#: protein that it settles it, with no group of others that has this share of them.
+#: protein that it settles it: then it has one EC number, and no group with another or with none has this share of its bits.
 _HOPELESS_BITS, _SETTLED_BITS, _CONTESTED = 16.0, 0.9, 0.5
 #: Best groups of a protein whose kin is aligned as well, and how many groups of one EC number at most.
 LEADERS, MOST_KIN = 4, 20
@@ -57,7 +57,7 @@ class Gatherer:
         allowed
             Tells for (protein row, group) whether the group may be looked at; to measure on proteins that are in it.
         """
-        found = dict(self._found(batch))
+        found = self._found(batch)
         pairs = {*found, *((row, group) for row, groups in enumerate(proposed) for group in groups)}
         hits: list[list[Hit]] = [[] for _ in range(len(batch))]
         self._align(batch, pairs, found, hits, allowed)
@@ -65,9 +65,10 @@ class Gatherer:
         self._weigh(batch, hits, allowed)
         return hits
 
-    def _found(self, batch: SequenceBatch) -> Iterator[tuple[Pair, float]]:
-        rows, groups, scores = self._finder.find(batch)
-        return zip(zip(rows.tolist(), groups.tolist(), strict=True), scores.tolist(), strict=True)
+    def _found(self, batch: SequenceBatch) -> dict[Pair, float]:
+        """Return the pairs that the finder found, with the near network's score."""
+        found = self._finder.find(batch)
+        return dict(zip(zip(found.rows.tolist(), found.groups.tolist(), strict=True), found.found.tolist(), strict=True))
 
     def _align(
         self,
@@ -131,8 +132,10 @@ def _unsettled(hits: Sequence[Hit], residues: int) -> list[int]:
     others = [place for place in close if not hits[place].ecs]
     if not enzymes:
         return []
-    best = hits[enzymes[0]].bits
-    contested = bool(others) and hits[others[0]].bits >= _CONTESTED * best
-    if best < _HOPELESS_BITS or (best >= _SETTLED_BITS * residues and not contested):
+    best = hits[enzymes[0]]
+    contested = len(best.ecs) > 1 or any(
+        hits[place].bits >= _CONTESTED * best.bits and hits[place].ecs != best.ecs for place in close
+    )
+    if best.bits < _HOPELESS_BITS or (best.bits >= _SETTLED_BITS * residues and not contested):
         return []
     return enzymes[:ALIKE_GROUPS] + others[:ALIKE_OTHERS]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from photophore.ec import EC
 from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles
-from photophore_hifinn.evidence import Hit, Part, Standing
+from photophore_hifinn.hits import Hit, Part, Standing
 from photophore_hifinn.rescoring import align
 
 #: EC numbers of a protein, the best first, whose best groups are looked at.
@@ -100,12 +101,16 @@ class Kinship:
     def _part(self, hit: Hit, ec: EC, row: int, allowed: Callable[[int, int], bool] | None) -> Part:
         """Return how the part of the group that the protein is like lies to what others with ``ec`` are like."""
         kin = [group for group in self._kin(hit.group, ec) if allowed is None or allowed(row, group)]
+        if not kin:
+            return Part()
+        bits = [self._aligned[group, hit.group][0] for group in kin]
+        part = Part(peers=len(kin), peer_most=max(bits), peer_mean=sum(bits) / len(bits))
         found = self._common(hit, kin)
         if not found:
-            return Part()
+            return part
         shares = [common / spanned for common, spanned in found]
         covered = max(common for common, _ in found) / _spanned(hit)
-        return Part(max(shares), sum(shares) / len(shares), covered, len(shares))
+        return replace(part, most=max(shares), mean=sum(shares) / len(shares), covered=covered, known=len(shares))
 
     def _common(self, hit: Hit, groups: Sequence[int]) -> list[tuple[float, float]]:
         """Return what the protein and each of ``groups`` that is like the group both span of it, and what that group spans."""

@@ -16,9 +16,10 @@ from photophore.hookspecs import Runtime
 from photophore.types import Annotation, Candidates, Scalar, SequenceBatch, TargetTable
 from photophore_hifinn.annotator import Relative, check_table, ec_row, relative_text, relatives_of
 from photophore_hifinn.config import HifinnAnnotatorConfig
-from photophore_hifinn.evidence import LEAST_BITS, Hit, evidence_of
+from photophore_hifinn.evidence import evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.gathering import Gatherer
+from photophore_hifinn.hits import LEAST_BITS, Hit
 from photophore_hifinn.labels import LabelTable
 from photophore_hifinn.ranking import LEVELS, Ranker, Verdict, by_probability, decide
 

@@ -18,6 +18,8 @@ from photophore_near.scored_columns import columns_matrix
 #: Steps of a third of a bit for the first residue of a gap and for every further one: log2 of the 0.02 and 0.4 with which
 #: HMMER opens and extends a gap in a profile of one sequence.
 GAP_OPEN, GAP_EXTEND = 17, 4
+#: The most that a score in 8 bits can be.
+_NARROW = 255
 #: Alignments of fewer bits are not looked at for what they span.
 SPANNED_BITS = 8.0
 #: Alignments of fewer bits are what any two proteins have.
@@ -100,7 +102,7 @@ class _Profile:
         if bits < SPANNED_BITS:
             return bits, 0.0, 0.0, 0.0
         # Both read backwards score the same, and the last positions are the first ones.
-        mirrored = self._backward.best(sequence[::-1])
+        mirrored = self._backward.best(sequence[::-1], like=best)
         residues = best.end_ref + 1 - (len(sequence) - 1 - mirrored.end_ref)
         first = len(self._columns) - 1 - mirrored.end_query
         positions = best.end_query + 1 - first
@@ -124,11 +126,16 @@ class _Columns:
     def _widest(self) -> Any:
         return parasail.profile_create_32(self._stand_in, self._matrix)
 
-    def best(self, sequence: str) -> Any:
-        """Return the best local alignment: its score in steps, and the last places of both, 0-based."""
-        result = parasail.sw_striped_profile_8(self._narrow, sequence, GAP_OPEN, GAP_EXTEND)
-        if result.saturated:
-            result = parasail.sw_striped_profile_16(self._wide, sequence, GAP_OPEN, GAP_EXTEND)
+    def best(self, sequence: str, *, like: Any = None) -> Any:
+        """Return the best local alignment: its score in steps, and the last places of both, 0-based.
+
+        ``like`` is one of the same score, if there is one: what was too narrow for it is not tried again.
+        """
+        if like is None or like.score <= _NARROW:
+            result = parasail.sw_striped_profile_8(self._narrow, sequence, GAP_OPEN, GAP_EXTEND)
+            if not result.saturated:
+                return result
+        result = parasail.sw_striped_profile_16(self._wide, sequence, GAP_OPEN, GAP_EXTEND)
         if result.saturated:
             result = parasail.sw_striped_profile_32(self._widest, sequence, GAP_OPEN, GAP_EXTEND)
         return result

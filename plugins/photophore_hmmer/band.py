@@ -96,14 +96,19 @@ def profile_scores(hmm: HMM) -> ProfileScores:
     """Return what each letter scores at each position of ``hmm``."""
     emissions = np.asarray(hmm.match_emissions, dtype=np.float32)[1:]  # row 0 is the begin state
     ratios = (np.maximum(emissions, np.float32(1e-12)).T / BACKGROUND[:, None]).astype(np.float32)
-    shape = RESIDUES + 1, len(emissions) + 2 * BAND
-    scores, odds = np.full(shape, _LOWEST, dtype=np.int8), np.full(shape, _LEAST_PACKED, dtype=np.int8)
+    scores = np.clip(np.rint(UNITS * np.log2(ratios)), _LOWEST, -_LOWEST).astype(np.int8)
+    return between_edges(scores, pack_ratios(ratios))
+
+
+def between_edges(scores: npt.NDArray[np.int8], odds: npt.NDArray[np.int8]) -> ProfileScores:
+    """Return what the residues score along a profile, twice ``shape=(RESIDUES, positions)``, with what `ProfileScores` has beside it."""
+    shape = RESIDUES + 1, scores.shape[1] + 2 * BAND
     inside = slice(BAND, -BAND)
-    scores[RESIDUES, inside] = _UNKNOWN
-    scores[:RESIDUES, inside] = np.clip(np.rint(UNITS * np.log2(ratios)), _LOWEST, -_LOWEST)
-    odds[RESIDUES, inside] = pack_ratios(np.array([_UNKNOWN_RATIO], dtype=np.float32))
-    odds[:RESIDUES, inside] = pack_ratios(ratios)
-    return ProfileScores(scores, odds)
+    padded = ProfileScores(np.full(shape, _LOWEST, dtype=np.int8), np.full(shape, _LEAST_PACKED, dtype=np.int8))
+    for letters, residues, unknown in zip(padded, (scores, odds), (_UNKNOWN, _UNKNOWN_PACKED), strict=True):
+        letters[:RESIDUES, inside] = residues
+        letters[RESIDUES, inside] = unknown
+    return padded
 
 
 def pack_ratios(ratios: Real) -> npt.NDArray[np.int8]:
@@ -115,3 +120,7 @@ def pack_ratios(ratios: Real) -> npt.NDArray[np.int8]:
 def unpack_ratios(packed: npt.NDArray[np.int8]) -> Real:
     """Return what `pack_ratios` was given, rounded."""
     return ((packed.astype(np.int32) << 20) + (127 << 23)).view(np.float32)
+
+
+#: The odds ratio of a letter that is no residue.
+_UNKNOWN_PACKED = int(pack_ratios(np.array([_UNKNOWN_RATIO], dtype=np.float32))[0])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from photophore.ec import split_ecs
-from photophore_hifinn.evidence import FEATURES, KINSHIP, LEAST_BITS, MOST_GROUPS, STRUCTURE, Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, KINSHIP, MOST_GROUPS, STRUCTURE, evidence_of
+from photophore_hifinn.hits import LEAST_BITS, Hit
 
 RESIDUES = 200
 #: Two groups of 1.1.1.1, one of which is of 1.1.1.2 as well, and one of 2.7.1.1; one is too weak to count, the last is of proteins that are no enzymes.

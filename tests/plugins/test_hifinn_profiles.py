@@ -215,7 +215,7 @@ def test_measuring_again_gives_the_same(group_profiles, measured):
 def test_a_relative_is_proposed_its_group(families, measured):
     random = np.random.default_rng(7)
     batch = batch_of([relative(random, each) for each in families])
-    rows, groups, scores = measured[0].find(batch)
+    rows, groups, _, scores = measured[0].find(batch)
     assert (rows.dtype, groups.dtype, scores.dtype) == (np.int64, np.int64, np.float32)
     assert len(rows) == len(groups) == len(scores)
     found = set(zip(rows.tolist(), groups.tolist(), strict=True))
@@ -228,7 +228,7 @@ def test_a_relative_is_proposed_its_group(families, measured):
 @pytest.mark.parametrize("shift", [1, 2, 3])
 def test_residues_that_shift_hide_nothing(families, measured, shift):
     """Groups have vectors for even positions only; a protein that lacks its first residue has those on odd residues."""
-    rows, groups, _ = measured[0].find(batch_of([each[shift:] for each in families]))
+    rows, groups, _, _ = measured[0].find(batch_of([each[shift:] for each in families]))
     assert set(zip(rows.tolist(), groups.tolist(), strict=True)) >= {(number, number) for number in range(GROUPS)}
 
 
@@ -255,7 +255,7 @@ def test_an_index_laid_out_before_is_the_same(families, group_profiles, measured
 def test_strangers_are_proposed_little(measured):
     random = np.random.default_rng(8)
     batch = batch_of([random_protein(random, 250) for _ in range(20)])
-    rows, _, _ = measured[0].find(batch)
+    rows = measured[0].find(batch).rows
     assert len(rows) < 0.1 * len(batch) * GROUPS
 
 
@@ -269,7 +269,7 @@ def test_statistics_of_the_build_serve_when_opened(families, group_profiles, mea
 
 def test_no_more_groups_than_asked_for(families, group_profiles, measured):
     opened = GroupFinder(group_profiles, Runtime(), groups=1, statistics=measured[1])
-    rows, groups, _ = opened.find(batch_of(families))
+    rows, groups, _, _ = opened.find(batch_of(families))
     assert np.bincount(rows).max() == 1
     assert np.mean(rows == groups) > 0.9
 

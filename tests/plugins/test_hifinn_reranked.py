@@ -22,8 +22,8 @@ from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore_hifinn import plugin
 from photophore_hifinn.config import HifinnAnnotatorConfig
-from photophore_hifinn.evidence import Hit
 from photophore_hifinn.families import Families
+from photophore_hifinn.hits import Hit
 from photophore_hifinn.ranking import decide
 from photophore_hifinn.reranked import Ranked
 

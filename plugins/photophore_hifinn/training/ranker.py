@@ -29,9 +29,10 @@ from photophore_faiss.indexes import FlatIndex
 from photophore_hifinn.compact import GroupProfiles
 from photophore_hifinn.config import HifinnConfig
 from photophore_hifinn.encoder import create_hifinn
-from photophore_hifinn.evidence import FEATURES, Hit, evidence_of
+from photophore_hifinn.evidence import FEATURES, evidence_of
 from photophore_hifinn.families import Families
 from photophore_hifinn.finding import GroupFinder
+from photophore_hifinn.hits import Hit
 from photophore_hifinn.lookup import Labelled, read_labelled
 from photophore_hifinn.ranking import LEVELS, LevelModel, Ranker, by_probability, reportable
 from photophore_hifinn.rescoring import align
@@ -43,13 +44,13 @@ _log = logging.getLogger(__name__)
 #: False discovery rates that thresholds are made for.
 RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)
 #: Proteins drawn of each cluster, the share drawn of the clusters whose EC numbers occur nowhere else, and of all in the end.
-_OF_CLUSTER, _NOVEL, _MOST = 5, 0.25, 16_000
+_OF_CLUSTER, _NOVEL, _MOST = 10, 0.25, 30_000
 #: Bits a residue from which two proteins are close relatives: about 30 % of identical residues.
 _KIN_BITS = 0.6
 _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
 #: The trees of a level: how many, the leaves of each, how much of a tree counts, and the share of the evidence that a split may
 #: look at: so the alignments, the siamese network and the kinship of the groups all get their say.
-_TREES, _LEAVES, _STEP, _SEEN = 300, 24, 0.05, 0.3
+_TREES, _LEAVES, _STEP, _SEEN = 600, 32, 0.03, 0.3
 #: Rows of evidence in a leaf, at least: so many, or this share of all where there are few; and the ridge on what a leaf says.
 _ROWS, _ROWS_SHARE, _RIDGE = 100, 0.005, 1.0
 
@@ -115,7 +116,7 @@ def _unclustered_kin(
 
     Without a cluster only the protein itself is taken out; relatives that a cluster would have held must go, too.
     """
-    rows, groups, _ = finder.find(batch)
+    rows, groups, _, _ = finder.find(batch)
     lone = np.array([not protein.ecs and not protein.cluster for protein in proteins])
     other = np.array([not ecs for ecs in profiles.ecs])
     wanted = lone[rows] & other[groups]
