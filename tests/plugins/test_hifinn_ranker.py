@@ -339,7 +339,7 @@ def test_a_few_of_each_cluster_are_chosen():
     novel = [member(f"v{n}.{m}", f"v{n}", f"2.7.1.{n + 1}") for n in range(200) for m in range(3)]
     chosen = choose([*big, *twin, *none, *novel])
     counts = Counter(protein.cluster for protein in chosen if protein.cluster)
-    assert (counts["big"], counts["twin"]) == (5, 2)
+    assert (counts["big"], counts["twin"]) == (10, 2)
     assert {protein.id for protein in chosen} >= {"n0", "n1", "n2"}
     drawn = [counts[f"v{n}"] for n in range(200)]
     assert set(drawn) == {0, 1}
