@@ -17,10 +17,8 @@ from photophore.types import Candidates, SequenceBatch
 from photophore_hifinn.compact import BITS_PER_STEP, GroupProfiles
 from photophore_hifinn.hits import LEAST_BITS
 from photophore_hmmer.band import Least, ProfileScores, Proteins, between_edges, pack_ratios
-from photophore_hmmer.bits import domain_bits, pair_bits
-from photophore_hmmer.diagonals import good_places
 from photophore_hmmer.search import Digits
-from photophore_hmmer.work import Work, work_of
+from photophore_hmmer.work import Work, good_pairs, work_of
 
 #: What a segment and an alignment need for the whole score, beyond the log2 of the shorter of protein and profile: with
 #: less, two proteins are not alike.
@@ -78,18 +76,11 @@ class Screen:
         self, works: Sequence[Work], proteins: Proteins
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return proteins, groups and bits of the pairs that are good enough."""
-        counts = np.array([len(work.rows) for work in works], dtype=np.int64)
-        rows = np.concatenate([work.rows for work in works])
-        begins = np.concatenate([work.begins for work in works if work.begins is not None])
-        good, scored = good_places(
-            [self._profile(work.target) for work in works], counts, proteins, rows, begins, _LEAST
-        )
-        groups = np.repeat([work.target for work in works], counts)[good]
-        lengths = np.diff(proteins.offsets)[rows[good]]
-        bits = domain_bits(scored, lengths[:, None], self._lengths[groups][:, None])
-        bits = pair_bits(bits, begins[good])
+        good, numbers, bits = good_pairs(works, [self._profile(work.target) for work in works], proteins, _LEAST)
+        rows = np.concatenate([work.rows for work in works])[good]
+        groups = np.array([work.target for work in works])[numbers]
         told = bits >= LEAST_BITS
-        return rows[good][told], groups[told], bits[told]
+        return rows[told], groups[told], bits[told]
 
     def _profile(self, group: int) -> ProfileScores:
         codes = self._profiles.codes[self._profiles.offsets[group] : self._profiles.offsets[group + 1]]

@@ -14,12 +14,11 @@ from pyhmmer.plan7 import Domain, Hit, OptimizedProfile, Pipeline
 from photophore.types import SequenceBatch
 from photophore_hmmer.alphabet import AMINO
 from photophore_hmmer.band import Least, Proteins
-from photophore_hmmer.bits import domain_bits, least_bits, pair_bits
+from photophore_hmmer.bits import least_bits
 from photophore_hmmer.config import BIT_CUTOFFS, HmmerConfig
-from photophore_hmmer.diagonals import good_places
 from photophore_hmmer.store import Preparer, ProfileStore
 from photophore_hmmer.subnormals import flushed
-from photophore_hmmer.work import Work
+from photophore_hmmer.work import Work, good_pairs
 
 #: `Domain` has no property for the expected accuracy. In what pickling gives, HMMER's own serialisation, it is a
 #: big-endian float behind a length (4 bytes), six coordinates (8 each) and three scores (4 each).
@@ -118,18 +117,12 @@ class Searcher:
         """
         least = Least(self._config.segment or -np.inf, self._config.alignment or -np.inf)
         profiles, thresholds = zip(*(self._store.scores(work.target, self._preparer) for work in works), strict=True)
-        counts = np.array([len(work.rows) for work in works], dtype=np.int64)
-        rows = np.concatenate([work.rows for work in works])
-        begins = np.concatenate([work.begins for work in works if work.begins is not None])
-        good, scored = good_places(profiles, counts, digits.proteins, rows, begins, least)  # few
-        work_of = np.searchsorted(np.cumsum(counts), good, side="right")
-        lengths = digits.offsets[rows[good] + 1] - digits.offsets[rows[good]]
-        positions = np.array([profile.positions for profile in profiles])[work_of]
-        bits = domain_bits(scored, lengths[:, None], positions[:, None])
-        needed = np.array([least_bits(known, self._config, self._arguments["Z"]) for known in thresholds])[work_of]
-        margins = np.full(len(rows), -np.inf)
-        margins[good] = pair_bits(bits, begins[good]) - needed
-        return np.split(margins, np.cumsum(counts)[:-1])
+        good, numbers, bits = good_pairs(works, profiles, digits.proteins, least)
+        needed = np.array([least_bits(known, self._config, self._arguments["Z"]) for known in thresholds])[numbers]
+        ends = np.cumsum([len(work.rows) for work in works])
+        margins = np.full(ends[-1], -np.inf)
+        margins[good] = bits - needed
+        return np.split(margins, ends[:-1])
 
     def _compare(self, target: int, rows: npt.NDArray[np.int64], digits: Digits) -> list[FamilyHit]:
         """Return the hits of profile ``target`` among the proteins at ``rows``, by HMMER."""

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from photophore.compiled import address, library
 from photophore.types import Candidates, SequenceBatch
-from photophore_hmmer.diagonals import COMPILED
+from photophore_hmmer.band import Least, ProfileScores, Proteins
+from photophore_hmmer.bits import domain_bits, pair_bits
+from photophore_hmmer.diagonals import COMPILED, good_places
 
 
 class Work(NamedTuple):
@@ -37,6 +39,37 @@ def work_of(batch: SequenceBatch, candidates: Candidates, lengths: Sequence[int]
     heaviest_first = there[np.argsort(-cost * np.asarray(lengths)[there], kind="stable")]
     parts = [(target, slice(starts[target], starts[target] + counts[target])) for target in heaviest_first.tolist()]
     return deque(Work(target, rows[part], None if begins is None else begins[part]) for target, part in parts)
+
+
+def good_pairs(
+    works: Sequence[Work], profiles: Sequence[ProfileScores], proteins: Proteins, least: Least
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the pairs that align well on their diagonals, and HMMER's score of each as far as these tell it.
+
+    Parameters
+    ----------
+    works, profiles
+        Candidates whose places are known, and the scores of the profile of each.
+    least
+        What a place needs, see `photophore_hmmer.diagonals.score_places`.
+
+    Returns
+    -------
+    good : ndarray, shape=(k,)
+        Places in the rows of all ``works``, one after the other; rising.
+    numbers : ndarray, shape=(k,)
+        Which of the ``works`` each belongs to.
+    bits : ndarray, shape=(k,)
+    """
+    counts = np.array([len(work.rows) for work in works], dtype=np.int64)
+    rows = np.concatenate([work.rows for work in works])
+    begins = np.concatenate([work.begins for work in works if work.begins is not None])
+    good, scored = good_places(profiles, counts, proteins, rows, begins, least)  # few
+    numbers = np.searchsorted(np.cumsum(counts), good, side="right")
+    lengths = np.diff(proteins.offsets)[rows[good]]
+    positions = np.array([profile.positions for profile in profiles])[numbers]
+    bits = domain_bits(scored, lengths[:, None], positions[:, None])
+    return good, numbers, pair_bits(bits, begins[good])
 
 
 def proposed_begins(candidates: Candidates) -> tuple[npt.NDArray[np.int32], ...]:
