@@ -71,7 +71,7 @@ class HifinnAnnotatorConfig:
     """Options of the annotator ``hifinn``."""
 
     fdr: float = field(
-        default=0.2,
+        default=0.15,
         metadata={
             "help": "with profiles: share of the reported EC numbers that may be wrong; a protein for which that cannot be "
             "kept backs off to 2.7.1.-, 2.7.-.- or 2.-.-.-, or to none"

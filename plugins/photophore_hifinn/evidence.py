@@ -268,7 +268,10 @@ class _Kinship:
         other = max((bits for group, bits in standing.against.items() if group in self._others), default=0.0)
         rival = max((bits for _, bits in rivals), default=0.0)
         best, common = max(rivals, key=lambda pair: pair[0].bits, default=(Hit((), 1, 0.0, 0.0), 0.0))
-        part = max((part for ec, part in standing.parts.items() if ec.at_level(self._level) == label), key=lambda part: part.most)
+        part = max(
+            (part for ec, part in standing.parts.items() if ec.at_level(self._level) == label),
+            key=lambda part: part.most,
+        )
         return (
             hit.bits / max(standing.itself, _FLOOR_BITS),
             log1p(standing.itself),

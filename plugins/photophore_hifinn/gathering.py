@@ -68,7 +68,9 @@ class Gatherer:
     def _found(self, batch: SequenceBatch) -> dict[Pair, float]:
         """Return the pairs that the finder found, with the near network's score."""
         found = self._finder.find(batch)
-        return dict(zip(zip(found.rows.tolist(), found.groups.tolist(), strict=True), found.found.tolist(), strict=True))
+        return dict(
+            zip(zip(found.rows.tolist(), found.groups.tolist(), strict=True), found.found.tolist(), strict=True)
+        )
 
     def _align(
         self,

@@ -23,6 +23,8 @@ from photophore_hmmer.work import Work, good_pairs, work_of
 #: What a segment and an alignment need for the whole score, beyond the log2 of the shorter of protein and profile: with
 #: less, two proteins are not alike.
 _LEAST = Least(segment=4.0, alignment=10.0)
+#: Of the bits of a protein's best group, what another must have to be worth aligning.
+_LEAST_SHARE = 0.05
 #: Groups that one thread takes at once.
 _TOGETHER = 64
 
@@ -68,7 +70,7 @@ class Screen:
         order = np.lexsort((groups, -bits, rows))
         rows, groups, bits = rows[order], groups[order], bits[order]
         first = np.searchsorted(rows, np.arange(len(batch)))[rows]  # the best group of the same protein
-        kept = np.arange(len(rows)) - first < most
+        kept = (np.arange(len(rows)) - first < most) & (bits >= _LEAST_SHARE * bits[first])
         rows, groups = rows[kept], groups[kept]
         return Proposals(rows, groups, _found(candidates, rows, groups), bits[kept].astype(np.float32))
 

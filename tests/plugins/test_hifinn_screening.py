@@ -101,6 +101,24 @@ def test_no_more_than_asked_for(batch, families, candidates):
     assert fewer.groups[:half].tolist() == list(range(half))  # the first of equals
 
 
+def test_what_is_nothing_beside_the_best_is_left_out():
+    """A short stretch is worth aligning where nothing else is known, not beside a whole family."""
+    columns = family_columns(400)
+    screen = Screen(profiles_of([columns, columns[:20]]), threads=1)
+    batch = batch_of([profiles_of([columns]).consensus(0)])
+
+    def found(*groups: int) -> list[int]:
+        pairs = len(groups)
+        diagonals = {"offset": np.zeros(pairs, np.int32)}
+        candidates = Candidates(
+            batch.ids, np.array([0, pairs]), np.array(groups, np.int32), np.ones(pairs, np.float32), diagonals
+        )
+        return screen.best(batch, candidates, 2).groups.tolist()
+
+    assert found(0, 1) == [0]
+    assert found(1) == [1]
+
+
 def test_threads_and_company_change_nothing(screen, profiles, batch, candidates, monkeypatch):
     found = screen.best(batch, candidates, GROUPS)
     monkeypatch.setattr("photophore_hifinn.screening._TOGETHER", 5)
