@@ -60,7 +60,10 @@ class Screen:
         self._odds = pack_ratios(np.exp2(scores.astype(np.float32) * np.float32(BITS_PER_STEP)))
 
     def best(self, batch: SequenceBatch, candidates: Candidates, most: int) -> Proposals:
-        """Return the best ``most`` groups of each protein among its ``candidates``, which tell the diagonals; fewer where fewer are like it."""
+        """Return the best ``most`` groups of each protein among its ``candidates``, which tell the diagonals.
+
+        There are fewer where fewer are like it, or are anything beside its best.
+        """
         proteins = Digits(batch).proteins
         works = list(work_of(batch, candidates, self._lengths.tolist()))
         parts = [works[start : start + _TOGETHER] for start in range(0, len(works), _TOGETHER)]

@@ -53,6 +53,18 @@ def screen(profiles):
     return Screen(profiles, threads=1)
 
 
+def from_the_start(batch, groups: list[int]) -> Candidates:
+    """Return ``groups`` for the one protein of ``batch``, both beginning at the same place."""
+    pairs = len(groups)
+    return Candidates(
+        ids=batch.ids,
+        offsets=np.array([0, pairs]),
+        targets=np.array(groups, dtype=np.int32),
+        scores=np.ones(pairs, dtype=np.float32),
+        evidence={"offset": np.zeros(pairs, np.int32)},
+    )
+
+
 def test_a_relative_comes_first(screen, batch, candidates):
     found = screen.best(batch, candidates, GROUPS)
     first = np.searchsorted(found.rows, np.arange(len(batch)))
@@ -71,10 +83,7 @@ def test_the_score_is_that_of_the_alignments(profiles):
     columns = family_columns(120)
     profiles = profiles_of([columns])
     batch = batch_of([profiles.consensus(0)])
-    candidates = Candidates(
-        batch.ids, np.array([0, 1]), np.zeros(1, np.int32), np.ones(1, np.float32), {"offset": np.zeros(1, np.int32)}
-    )
-    found = Screen(profiles, threads=1).best(batch, candidates, 1)
+    found = Screen(profiles, threads=1).best(batch, from_the_start(batch, [0]), 1)
     aligned = columns.max(axis=1).sum() / 3
     # log2 of 2 / (M (M + 1)) for the profile, and of (3 / (L + 3))^2 for the protein, which is no longer
     beside = 1 - np.log2(120 * 121) + 2 * np.log2(3 / 123)
@@ -106,17 +115,8 @@ def test_what_is_nothing_beside_the_best_is_left_out():
     columns = family_columns(400)
     screen = Screen(profiles_of([columns, columns[:20]]), threads=1)
     batch = batch_of([profiles_of([columns]).consensus(0)])
-
-    def found(*groups: int) -> list[int]:
-        pairs = len(groups)
-        diagonals = {"offset": np.zeros(pairs, np.int32)}
-        candidates = Candidates(
-            batch.ids, np.array([0, pairs]), np.array(groups, np.int32), np.ones(pairs, np.float32), diagonals
-        )
-        return screen.best(batch, candidates, 2).groups.tolist()
-
-    assert found(0, 1) == [0]
-    assert found(1) == [1]
+    assert screen.best(batch, from_the_start(batch, [0, 1]), 2).groups.tolist() == [0]
+    assert screen.best(batch, from_the_start(batch, [1]), 2).groups.tolist() == [1]
 
 
 def test_threads_and_company_change_nothing(screen, profiles, batch, candidates, monkeypatch):

@@ -176,8 +176,8 @@ def _model(cases: Sequence[Case], level: int) -> LevelModel:
     evidence = np.concatenate([case.evidence[level][1] for case in cases])
     right = np.concatenate([case.right(level) for case in cases])
     members = Counter(case.protein.relatives for case in cases)
-    weights = np.concatenate(
-        [np.full(len(case.evidence[level][0]), members[case.protein.relatives] ** -0.5) for case in cases]
+    weights = np.repeat(
+        [members[case.protein.relatives] ** -0.5 for case in cases], [len(case.evidence[level][0]) for case in cases]
     )
     model = HistGradientBoostingClassifier(
         max_iter=_TREES,
