@@ -43,7 +43,6 @@ _ALIGNMENT = (
     "numbers",  # EC numbers that the best such group carries at once, log
     "residues",  # of the protein, log
     "positions",  # of the profile over the residues of the protein, log
-    "members",  # of the group, log(1 + proteins)
 )
 #: What the siamese network sees, in natural logarithms of odds. "The most alike" is the group with the number that is most
 #: alike, "the best" still that of the best alignment.
@@ -81,10 +80,9 @@ KINSHIP = (
     "part_mean",  # the mean
     "part_covered",  # and the most of what the protein spans of it
     "parts",  # such groups
-    "peers",  # groups of other clusters with the number that were held against it, log(1 + groups)
-    "nearer_than_peers",  # bits over the most that one of these has in common with the group, +-log(1 + bits)
+    "nearer_than_peers",  # bits over the most that a group of another cluster with the number has in common with it, +-log(1 + bits)
     "nearer_than_peers_share",  # the same as a share of the greater
-    "nearer_than_peers_mean",  # bits over their mean, as a share of the greater
+    "nearer_than_peers_mean",  # bits over the mean of these groups, as a share of the greater
     "shared",  # of what the protein spans of the group, the part that the group that is no enzyme has in common with it as well
 )
 #: Columns of the evidence.
@@ -189,7 +187,6 @@ class _Enzymes:
             log(len({ec.at_level(self.level) for ec in hit.ecs})),
             log(residues),
             log(hit.positions / residues),
-            log1p(hit.members),
         )
 
     def _best_without(self, same: Callable[[EC], bool]) -> float:
@@ -248,7 +245,7 @@ class _Kinship:
     """How the groups that a protein was aligned to stand to each other."""
 
     #: Of a group that nobody looked at.
-    _UNKNOWN = (0.0,) * 11 + (-1.0, -1.0, -1.0) + (0.0,) * 6
+    _UNKNOWN = (0.0,) * 11 + (-1.0, -1.0, -1.0) + (0.0,) * 5
 
     def __init__(self, enzymes: _Enzymes, others: Sequence[Hit]) -> None:
         self._best = enzymes.best
@@ -284,7 +281,6 @@ class _Kinship:
             part.mean,
             part.covered,
             part.known,
-            log1p(part.peers),
             *_over(hit.bits, part.peer_most),
             _over(hit.bits, part.peer_mean)[1],
             standing.shared,

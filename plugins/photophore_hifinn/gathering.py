@@ -101,7 +101,6 @@ class Gatherer:
             profile_share=profile_share,
             profile_from=profile_from,
             group=group,
-            members=int(self._profiles.members[group]),
         )
 
     def _weigh(self, batch: SequenceBatch, hits: list[list[Hit]], allowed: Callable[[int, int], bool] | None) -> None:

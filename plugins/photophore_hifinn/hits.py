@@ -23,15 +23,14 @@ class Part:
         The most of what the protein spans that such a group spans as well.
     known
         Such groups. Without any, these three are -1.
-    peers, peer_most, peer_mean
-        Groups that were looked at, like the group or not, and the bits of them against it: the most and the mean.
+    peer_most, peer_mean
+        Bits of the groups that were looked at, like the group or not, against it: the most and the mean.
     """
 
     most: float = -1.0
     mean: float = -1.0
     covered: float = -1.0
     known: int = 0
-    peers: int = 0
     peer_most: float = 0.0
     peer_mean: float = 0.0
 
@@ -74,8 +73,8 @@ class Hit:
         What the siamese network says, see `photophore_hifinn.spelling.SpelledGroups.alike`; 0 where it was not asked.
     profile_from
         Where the alignment begins, as a share of the profile.
-    group, members
-        Number of the group, and proteins in it.
+    group
+        Its number.
     standing
         How it stands to other groups; None where nobody looked.
     """
@@ -89,5 +88,4 @@ class Hit:
     alike: float = 0.0
     profile_from: float = 0.0
     group: int = -1
-    members: int = 1
     standing: Standing | None = None

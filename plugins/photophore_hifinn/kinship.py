@@ -104,7 +104,7 @@ class Kinship:
         if not kin:
             return Part()
         bits = [self._aligned[group, hit.group][0] for group in kin]
-        part = Part(peers=len(kin), peer_most=max(bits), peer_mean=sum(bits) / len(bits))
+        part = Part(peer_most=max(bits), peer_mean=sum(bits) / len(bits))
         found = self._common(hit, kin)
         if not found:
             return part

@@ -55,7 +55,6 @@ def approx(**features):
 
 #: What all numbers of the protein share; 30 of 40 bits are enough for a rival, 20 are not.
 SAME = {
-    "members": np.log(2),
     "other_score": 25,
     "other_per_residue": 0.125,
     "other_protein_span": 0.7,

@@ -79,7 +79,7 @@ def test_the_half_of_a_fusion_that_carries_a_number_is_known_by_others_that_carr
     standing = Kinship(profiles).standings({7: like_the_kinase})[7][FUSED]
     kinase, isomerase = standing.parts[KINASE], standing.parts[ISOMERASE]
     assert (kinase.known, isomerase.known) == (1, 1)  # the stranger is like neither half
-    assert (kinase.peers, kinase.peer_mean) == (2, kinase.peer_most / 2)
+    assert kinase.peer_mean == kinase.peer_most / 2  # of two peers, one is like nothing of it
     assert kinase.peer_most == aligned(profiles, profiles.consensus(FIRST), FUSED).bits
     assert kinase.most > 0.9
     assert kinase.covered > 0.9
@@ -113,7 +113,7 @@ def test_kin_that_is_not_allowed_is_not_known(profiles, like_the_kinase):
     hits = {7: like_the_kinase}
     kin = Kinship(profiles)
     without = kin.standings(hits, allowed=lambda row, group: (row, group) != (7, FIRST))[7][FUSED]
-    assert (without.parts[KINASE].known, without.parts[KINASE].peers) == (0, 1)
+    assert (without.parts[KINASE].known, without.parts[KINASE].peer_most) == (0, 0)
     assert without.parts[ISOMERASE].known == 1
     assert kin.standings(hits)[7][FUSED].parts[KINASE].known == 1  # and what is remembered is not changed by it
 
@@ -150,7 +150,7 @@ def kinship_of(hits, level=4):
 
 
 def hits_with_standing():
-    part = Part(0.9, 0.5, 0.8, 3, peers=5, peer_most=90.0, peer_mean=64.0)
+    part = Part(0.9, 0.5, 0.8, 3, peer_most=90.0, peer_mean=64.0)
     standing = Standing(200.0, {2: 60.0, 3: 100.0, 4: 40.0}, {split_ecs("1.1.1.1")[0]: part}, 0.7)
     return [
         Hit(split_ecs("1.1.1.1"), 100, 80.0, 0.0, group=1, standing=standing),
@@ -179,7 +179,6 @@ def test_standing_by_eye():
             "part_mean": 0.5,
             "part_covered": 0.8,
             "parts": 3,
-            "peers": np.log(6),
             "nearer_than_peers": -np.log(11),
             "nearer_than_peers_share": -1 / 9,
             "nearer_than_peers_mean": 0.2,

@@ -43,6 +43,7 @@ from photophore_hifinn.training.ranker import (
     Case,
     _calibration,
     _least,
+    _thinned,
     _thresholds,
     _unclustered_kin,
     choose,
@@ -216,10 +217,23 @@ def test_threads_and_mates_do_not_change_the_evidence(folder, proteins, cases):
 
 
 def test_the_right_number_comes_first(cases):
-    ranker = fit(cases)
+    ranker = fit(cases, threads=1)
     judged = [(case.right(4), ranker.levels[0].probability(case.evidence[4][1])) for case in cases]
     right = [truth[probable.argmax()] for truth, probable in judged if truth.any()]
     assert np.mean(right) > 0.9
+
+
+def test_a_draw_holds_the_root_of_each_cluster():
+    sizes = {f"c{n}": n for n in range(1, 10)}
+    cases = [Case(Labelled(f"{name}.{n}", (), "MK", "x:1", name), {}) for name in sizes for n in range(sizes[name])]
+    chance = np.random.default_rng(0)
+    draws = [_thinned(cases, chance) for _ in range(400)]
+    counts = [Counter(case.protein.cluster for case in draw) for draw in draws]
+    for name, size in sizes.items():
+        assert np.mean([count[name] for count in counts]) == pytest.approx(size**0.5, abs=0.15)
+        assert {int(size**0.5), -int(-(size**0.5) // 1)} == {count[name] for count in counts}
+    assert {case.protein.id for draw in draws for case in draw} == {case.protein.id for case in cases}
+    assert all(len({case.protein.id for case in draw}) == len(draw) for draw in draws)
 
 
 def test_trees_say_as_a_graph_what_they_said_when_they_were_fitted():

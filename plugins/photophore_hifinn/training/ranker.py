@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.isotonic import IsotonicRegression
+from threadpoolctl import threadpool_limits
 
 from photophore.database import Database
 from photophore.ec import EC
@@ -48,9 +49,10 @@ _OF_CLUSTER, _NOVEL, _MOST = 10, 0.25, 30_000
 #: Bits a residue from which two proteins are close relatives, more than clusters at 30 % of identity leave to one another.
 _KIN_BITS = 1.2
 _NEIGHBOURS, _FOLDS, _TOGETHER, _SEED = 20, 5, 500, 5
-#: The trees of a level: how many, the leaves of each, how much of a tree counts, and the share of the evidence that a split may
-#: look at: so the alignments, the siamese network and the kinship of the groups all get their say.
-_TREES, _LEAVES, _STEP, _SEEN = 600, 16, 0.03, 0.3
+#: A level is judged by trees fitted on so many draws of the proteins. The trees of a draw: how many, the leaves of each, how much
+#: of a tree counts, and the share of the evidence that a split may look at: so the alignments, the siamese network and the
+#: kinship of the groups all get their say.
+_DRAWS, _TREES, _LEAVES, _STEP, _SEEN = 3, 200, 16, 0.07, 0.3
 #: Rows of evidence in a leaf, at least: so many, or this share of all where there are few; and the ridge on what a leaf says.
 _ROWS, _ROWS_SHARE, _RIDGE = 100, 0.005, 1.0
 
@@ -133,18 +135,19 @@ def _case(protein: Labelled, hits: Sequence[Hit]) -> Case:
     return Case(protein, {level: evidence_of(hits, len(protein.sequence), level) for level in LEVELS})
 
 
-def fit(cases: Sequence[Case]) -> Ranker:
+def fit(cases: Sequence[Case], *, threads: int) -> Ranker:
     """Fit a model for each level, calibrate it on clusters that it was not fitted on, and choose the thresholds there."""
     folds = _folds(cases)
     levels = []
     judged: dict[int, list[npt.NDArray[np.float64]]] = {}
     for level in LEVELS:
-        raw = _out_of_fold(cases, folds, level)
+        with threadpool_limits(threads, "openmp"):  # scikit-learn would take all cores
+            raw = _out_of_fold(cases, folds, level)
+            model = _model(cases, level)
         truth = np.concatenate([case.right(level) for case in cases])
         knots, shares = _calibration(np.concatenate(raw), truth)
-        model = replace(_model(cases, level), raw=knots, calibrated=shares)
-        judged[level] = [np.interp(each, model.raw, model.calibrated) for each in raw]
-        levels.append(model)
+        judged[level] = [np.interp(each, knots, shares) for each in raw]
+        levels.append(replace(model, raw=knots, calibrated=shares))
     thresholds = _thresholds(cases, judged)
     return Ranker(
         RATES, tuple(replace(model, thresholds=thresholds[level]) for level, model in zip(LEVELS, levels, strict=True))
@@ -172,14 +175,28 @@ def _folds(cases: Sequence[Case]) -> list[int]:
 
 
 def _model(cases: Sequence[Case], level: int) -> LevelModel:
-    """Fit a model; n proteins of one cluster say much the same, and count as the root of n."""
+    """Fit trees on draws of ``cases``; the model is what they say on average."""
+    chance = np.random.default_rng([_SEED, level])
+    fitted = [_trees(_thinned(cases, chance), level, seed) for seed in range(_DRAWS)]
+    return LevelModel(onnx_of(trees_of(fitted), len(FEATURES)))
+
+
+def _thinned(cases: Sequence[Case], chance: np.random.Generator) -> list[Case]:
+    """Draw the square root of n of each cluster's n proteins, since they say much the same."""
+    clusters: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        clusters[case.protein.relatives].append(case)
+    return [
+        members[number]
+        for members in clusters.values()
+        for number in chance.permutation(len(members))[: int(len(members) ** 0.5 + chance.random())].tolist()
+    ]
+
+
+def _trees(cases: Sequence[Case], level: int, seed: int) -> HistGradientBoostingClassifier:
     evidence = np.concatenate([case.evidence[level][1] for case in cases])
     right = np.concatenate([case.right(level) for case in cases])
-    members = Counter(case.protein.relatives for case in cases)
-    weights = np.repeat(
-        [members[case.protein.relatives] ** -0.5 for case in cases], [len(case.evidence[level][0]) for case in cases]
-    )
-    model = HistGradientBoostingClassifier(
+    return HistGradientBoostingClassifier(
         max_iter=_TREES,
         max_leaf_nodes=_LEAVES,
         learning_rate=_STEP,
@@ -187,9 +204,8 @@ def _model(cases: Sequence[Case], level: int) -> LevelModel:
         min_samples_leaf=min(_ROWS, max(1, int(_ROWS_SHARE * len(right)))),
         l2_regularization=_RIDGE,
         early_stopping=False,
-        random_state=_SEED,
-    ).fit(evidence, right, sample_weight=weights / weights.mean())
-    return LevelModel(onnx_of(trees_of([model]), len(FEATURES)))
+        random_state=seed,
+    ).fit(evidence, right)
 
 
 def _out_of_fold(cases: Sequence[Case], folds: Sequence[int], level: int) -> list[npt.NDArray[np.float64]]:
@@ -272,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _log.info("%d proteins, %d of them no enzymes", len(chosen), sum(not protein.ecs for protein in chosen))
     cases = gather(Database.open(given.database), chosen, threads=given.threads)
     given.output.mkdir(parents=True, exist_ok=True)
-    fit(cases).save(given.output)
+    fit(cases, threads=given.threads).save(given.output)
     _log.info("%s", given.output / "ranker.json")
 
 
