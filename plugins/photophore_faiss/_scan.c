@@ -22,6 +22,8 @@
 #define QUERIES 16 /* searched vectors that share what was read of a block, at most */
 #define FEW 4      /* as many as there are registers for */
 
+#define LARGEST(dim) ((int32_t)(dim) << 14) /* no product of vectors is as large */
+
 #define TOGETHER 512 /* length of a vector up to which those of a group are copied */
 
 typedef int32_t products[QUERIES][ROWS];
@@ -41,8 +43,9 @@ typedef struct {
 typedef struct {
     /* Brings rows into the order in which `multiply` reads them. */
     void (*pack)(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *packed);
-    /* Sets a bit of `reached` for each row of a block whose product reaches the floor; `out` is written where some does. */
-    void (*multiply)(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]);
+    /* Sets a bit of `reached` for each row of a block whose product reaches the floor; `out` is written where some does. Returns a
+     * bit for each query of which this is so. */
+    uint32_t (*multiply)(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]);
     int32_t raised; /* by how much `pack` raises every value */
     int queries;    /* in a group */
     /* What is to be done before the first and after the last `multiply` of a call. */
@@ -62,7 +65,7 @@ static void pack_any(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *pa
 }
 
 FOR_EACH_PROCESSOR
-static void multiply_any(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
+static uint32_t multiply_any(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
     longs sums[FEW] = {{0}};
     for (int64_t d = 0; d < dim; d += 2) {
         bytes even, odd;
@@ -72,12 +75,15 @@ static void multiply_any(const uint8_t *block, int64_t dim, const group *g, prod
         for (int q = 0; q < FEW; q++) /* 2 * 127 * 127 fits 16 bits */
             sums[q] += __builtin_convertvector(one * (int16_t)g->vectors[q][d] + other * (int16_t)g->vectors[q][d + 1], longs);
     }
+    uint32_t some = 0;
     memcpy(out, sums, sizeof sums);
     for (int q = 0; q < FEW; q++) {
         reached[q] = 0;
         for (int row = 0; row < ROWS; row++)
             reached[q] |= (uint32_t)(out[q][row] >= g->floor[q]) << row;
+        some |= (uint32_t)(reached[q] != 0) << q;
     }
+    return some;
 }
 
 /* ---- AVX512 with VNNI: a block is dim/4 x ROWS x 4 bytes, raised by 128, because one of two factors has to be unsigned */
@@ -95,12 +101,15 @@ static void pack_vnni(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *p
             }
 }
 
+/* `_mm512_dpbusd_epi32`, of whose sums GCC makes copies at every step, which takes as long as the sums. */
+#define ADD_PRODUCTS(sums, one, other) __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(one), "v"(other))
+
 #define MANY 8 /* queries for whose sums there are registers */
 #define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
 /* Spelled out for each query: of arrays, compilers make copies between registers. */
 __attribute__((target("avx512f,avx512bw,avx512vnni")))
-static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
+static uint32_t multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
 #define BEGIN(q) \
     const int8_t *vector##q = g->vectors[q]; \
     __m512i low##q = _mm512_set1_epi32(-g->extra[q]), high##q = low##q;
@@ -108,13 +117,14 @@ static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, pro
     int32_t four; \
     memcpy(&four, vector##q + d, 4); \
     const __m512i same = _mm512_set1_epi32(four); \
-    low##q = _mm512_dpbusd_epi32(low##q, one, same); \
-    high##q = _mm512_dpbusd_epi32(high##q, other, same); \
+    ADD_PRODUCTS(low##q, one, same); \
+    ADD_PRODUCTS(high##q, other, same); \
 }
 #define COMPARE(q) { \
     const __m512i floor = _mm512_set1_epi32(g->floor[q]); \
     reached[q] = _mm512_cmpge_epi32_mask(low##q, floor) | (uint32_t)_mm512_cmpge_epi32_mask(high##q, floor) << 16; \
     if (reached[q]) { \
+        some |= 1u << q; \
         _mm512_storeu_si512(out[q], low##q); \
         _mm512_storeu_si512(out[q] + 16, high##q); \
     } \
@@ -124,7 +134,9 @@ static void multiply_vnni(const uint8_t *block, int64_t dim, const group *g, pro
         const __m512i one = _mm512_loadu_si512(block + d * ROWS), other = _mm512_loadu_si512(block + d * ROWS + 64);
         EACH(ADD)
     }
+    uint32_t some = 0;
     EACH(COMPARE)
+    return some;
 #undef BEGIN
 #undef ADD
 #undef COMPARE
@@ -160,7 +172,7 @@ static void pack_amx(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *pa
 }
 
 __attribute__((target("avx512f,avx512bw,amx-tile,amx-int8")))
-static void multiply_amx(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
+static uint32_t multiply_amx(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
     _tile_zero(0);
     _tile_zero(1);
     for (int64_t d = 0; d < dim; d += 64) {
@@ -172,11 +184,14 @@ static void multiply_amx(const uint8_t *block, int64_t dim, const group *g, prod
     }
     _tile_stored(0, out[0], sizeof out[0]);
     _tile_stored(1, out[0] + 16, sizeof out[0]);
+    uint32_t some = 0;
     for (int q = 0; q < QUERIES; q++) {
         const __m512i floor = _mm512_set1_epi32(g->floor[q]);
         reached[q] = _mm512_cmpge_epi32_mask(_mm512_loadu_si512(out[q]), floor) |
                      (uint32_t)_mm512_cmpge_epi32_mask(_mm512_loadu_si512(out[q] + 16), floor) << 16;
+        some |= (uint32_t)(reached[q] != 0) << q;
     }
+    return some;
 }
 
 __attribute__((target("amx-tile")))
@@ -208,23 +223,6 @@ static processor this_processor(int64_t dim, int64_t instructions) {
     return (processor){pack_any, multiply_any, 0, FEW, nothing, nothing};
 }
 
-/* ---- the best of many: a heap of keys, the worst on top; of equal scores the earlier row is the better */
-
-static int64_t key_of(int32_t score, int64_t row) { return ((int64_t)score << 32) | (int64_t)(UINT32_MAX - (uint32_t)row); }
-static int32_t score_of(int64_t key) { return (int32_t)(key >> 32); }
-static int64_t row_of(int64_t key) { return (int64_t)(UINT32_MAX - (uint32_t)key); }
-
-static void sink(int64_t *heap, int64_t size, int64_t place) {
-    const int64_t key = heap[place];
-    for (int64_t child; (child = 2 * place + 1) < size; place = child) {
-        child += child + 1 < size && heap[child + 1] < heap[child];
-        if (heap[child] >= key)
-            break;
-        heap[place] = heap[child];
-    }
-    heap[place] = key;
-}
-
 /* ---- groups */
 
 /* Returns by how much the products of each query with rows as `pack` leaves them are too large; NULL without memory. */
@@ -239,6 +237,7 @@ static int32_t *extras_of(const processor *cpu, const int8_t *queries, int64_t n
     return extra;
 }
 
+/* No query of the group has a floor. */
 static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *extra, int64_t dim, const int64_t *numbers, int64_t count) {
     g->count = count < cpu->queries ? (int)count : cpu->queries;
     for (int q = 0; q < cpu->queries; q++) {
@@ -250,69 +249,69 @@ static void fill_group(group *g, const processor *cpu, const int8_t *queries, co
     }
 }
 
-/* Puts the `count` best of at least so many rows into `heaps`, one of `count` keys for each query of the group. */
-static void keep_best(const processor *cpu, const uint8_t *packed, int64_t rows, int64_t dim, group *g, int64_t count, int64_t *heaps) {
+static int64_t whole_blocks(int64_t rows) { return (rows + ROWS - 1) / ROWS * ROWS; }
+
+/* Writes the products of the queries of a group with the rows of a list, those of a query together: whole blocks of them, in which rows that
+ * there are not have the least of all. */
+static void multiply_all(const processor *cpu, const uint8_t *packed, int64_t rows, int64_t dim, const group *g, int32_t *scores) {
+    const int64_t width = whole_blocks(rows);
     products out;
     uint32_t reached[QUERIES];
     for (int64_t first = 0; first < rows; first += ROWS) {
-        const uint32_t there = rows - first < ROWS ? (1u << (rows - first)) - 1 : UINT32_MAX;
         cpu->multiply(packed + first * dim, dim, g, out, reached);
-        for (int q = 0; q < g->count; q++) {
-            int64_t *heap = heaps + q * count;
-            for (reached[q] &= there; reached[q]; reached[q] &= reached[q] - 1) {
-                const int64_t row = first + __builtin_ctz(reached[q]), key = key_of(out[q][row - first], row);
-                if (row < count) {
-                    heap[row] = key;
-                    if (row == count - 1)
-                        for (int64_t place = count; place-- > 0;)
-                            sink(heap, count, place);
-                } else if (key > heap[0]) {
-                    heap[0] = key;
-                    sink(heap, count, 0);
-                }
-            }
-            if (first + ROWS >= count)
-                g->floor[q] = score_of(heap[0]);
-        }
+        for (int q = 0; q < g->count; q++)
+            memcpy(scores + q * width + first, out[q], sizeof out[q]);
     }
+    for (int q = 0; q < g->count; q++)
+        for (int64_t row = rows; row < width; row++)
+            scores[q * width + row] = INT32_MIN;
 }
 
-static int64_t whole_blocks(int64_t rows) { return (rows + ROWS - 1) / ROWS * ROWS; }
+/* The next two are written as loops over whole blocks that compilers make vectors of. */
+FOR_EACH_PROCESSOR
+static int64_t count_from(const int32_t *scores, int64_t width, int32_t least) {
+    int32_t counts[ROWS] = {0};
+    int64_t count = 0;
+    for (int64_t first = 0; first < width; first += ROWS)
+        for (int row = 0; row < ROWS; row++)
+            counts[row] += scores[first + row] >= least;
+    for (int row = 0; row < ROWS; row++)
+        count += counts[row];
+    return count;
+}
+
+FOR_EACH_PROCESSOR
+static int32_t smallest_from(const int32_t *scores, int64_t width, int32_t least) {
+    int32_t lowest[ROWS], smallest = INT32_MAX;
+    for (int row = 0; row < ROWS; row++)
+        lowest[row] = INT32_MAX;
+    for (int64_t first = 0; first < width; first += ROWS)
+        for (int row = 0; row < ROWS; row++) {
+            const int32_t score = scores[first + row];
+            lowest[row] = score >= least && score < lowest[row] ? score : lowest[row];
+        }
+    for (int row = 0; row < ROWS; row++)
+        smallest = lowest[row] < smallest ? lowest[row] : smallest;
+    return smallest;
+}
+
+/* Returns the `wanted`-th largest of at least so many scores, all of which lie between -above and above. */
+static int32_t score_of_best(const int32_t *scores, int64_t width, int32_t above, int64_t wanted) {
+    int32_t least = -above;
+    while (above - least > 1) {
+        const int32_t middle = least + (above - least) / 2;
+        const int64_t count = count_from(scores, width, middle);
+        if (count == wanted)
+            return smallest_from(scores, width, middle);
+        if (count > wanted)
+            least = middle;
+        else
+            above = middle;
+    }
+    return least;
+}
 
 /* ---- called from Python */
-
-/* Writes the `count` best rows of each of `n` queries into `best`, best first. Returns 0, or -1 without memory. */
-int64_t nearest(const int8_t *codes, int64_t rows, int64_t dim, const int8_t *queries, int64_t n, int64_t count, int64_t *best, int64_t instructions) {
-    const processor cpu = this_processor(dim, instructions);
-    group g;
-    uint8_t *packed = malloc((size_t)(whole_blocks(rows) * dim));
-    int64_t *heaps = malloc((size_t)(QUERIES * count) * sizeof *heaps);
-    int32_t *extra = extras_of(&cpu, queries, n, dim);
-    const int failed = !packed || !heaps || !extra;
-    if (!failed)
-        cpu.pack(codes, rows, dim, packed);
-    cpu.begin();
-    for (int64_t first = 0; !failed && first < n; first += cpu.queries) {
-        int64_t numbers[QUERIES];
-        for (int q = 0; q < QUERIES; q++)
-            numbers[q] = first + q;
-        fill_group(&g, &cpu, queries, extra, dim, numbers, n - first);
-        keep_best(&cpu, packed, rows, dim, &g, count, heaps);
-        for (int q = 0; q < g.count; q++) {
-            int64_t *heap = heaps + q * count;
-            for (int64_t left = count; left-- > 0;) {
-                best[(first + q) * count + left] = row_of(heap[0]);
-                heap[0] = heap[left];
-                sink(heap, left, 0);
-            }
-        }
-    }
-    cpu.end();
-    free(packed);
-    free(heaps);
-    free(extra);
-    return failed ? -1 : 0;
-}
 
 /* Writes the `k` first neighbours of each of `n` queries, out of packed ones in rising order; row -1 and minus infinity for those that
  * there are not. */
@@ -353,9 +352,9 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
         if (list_offsets[list + 1] - list_offsets[list] > longest)
             longest = list_offsets[list + 1] - list_offsets[list];
     uint8_t *packed = malloc((size_t)(whole_blocks(longest) * dim) + 1);
-    int64_t *heaps = malloc((size_t)(QUERIES * wanted + 1) * sizeof *heaps);
+    int32_t *scores = malloc((size_t)(wanted ? QUERIES * whole_blocks(longest) + 1 : 1) * sizeof *scores);
     int32_t *extra = extras_of(&cpu, queries, n, dim);
-    int full = !packed || !heaps || !extra;
+    int full = !packed || !scores || !extra;
     if (full)
         written = -1;
     cpu.begin();
@@ -372,21 +371,20 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
             }
             fill_group(&g, &cpu, queries, extra, dim, asking + first, last - first);
             if (wanted && rows >= wanted) {
-                keep_best(&cpu, packed, rows, dim, &g, wanted, heaps);
+                multiply_all(&cpu, packed, rows, dim, &g, scores);
                 for (int q = 0; q < g.count; q++)
-                    floor[asking[first + q]] = score_of(heaps[q * wanted]);
+                    floor[asking[first + q]] = score_of_best(scores + q * whole_blocks(rows), whole_blocks(rows), LARGEST(dim), wanted);
             }
             for (int q = 0; q < g.count; q++)
                 g.floor[q] = floor[asking[first + q]];
             for (int64_t block = 0; block < rows; block += ROWS) {
                 products out;
                 uint32_t reached[QUERIES];
-                cpu.multiply(packed + block * dim, dim, &g, out, reached);
-                for (int q = 0; q < g.count; q++) {
-                    if (rows - block < ROWS)
-                        reached[q] &= (1u << (rows - block)) - 1;
-                    for (; reached[q]; reached[q] &= reached[q] - 1) {
-                        const int row = __builtin_ctz(reached[q]);
+                const uint32_t there = rows - block < ROWS ? (1u << (rows - block)) - 1 : UINT32_MAX;
+                for (uint32_t some = cpu.multiply(packed + block * dim, dim, &g, out, reached); some; some &= some - 1) {
+                    const int q = __builtin_ctz(some);
+                    for (uint32_t good = reached[q] & there; good; good &= good - 1) {
+                        const int row = __builtin_ctz(good);
                         const int64_t score = asking[first + q] << score_bits | (middle - out[q][row]);
                         found[written++] = score << row_bits | (start + block + row);
                     }
@@ -402,7 +400,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
         place[0] = lists;
     cpu.end();
     free(packed);
-    free(heaps);
+    free(scores);
     free(extra);
     return written;
 }

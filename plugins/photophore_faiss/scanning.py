@@ -26,8 +26,6 @@ _ROOM, _EXPECTED = 1 << 21, 512
 _FOUR, _SIXTEEN = 4, 16
 #: Products of vectors and rows that numpy looks at together: they fit the cache.
 _PRODUCTS = 1 << 19
-#: Columns of a group whose best numpy looks at first.
-_GROUPED = 16
 _MODULE = "photophore_faiss._scan"
 
 Codes = npt.NDArray[np.int8]
@@ -87,19 +85,13 @@ def nearest(
         raise ValueError(
             f"the {count} nearest of {len(codes)} rows were asked for; ask for at least 1, and no more than there are"
         )
-    functions = library(_MODULE)
-    if functions is None:
-        return nearest_in_numpy(queries, codes, count)
-    queries, codes = _in_fours(queries), _in_fours(codes)
-    best = np.empty((len(queries), count), dtype=np.int64)
-    failed = functions.nearest(
-        *(address(codes, np.int8), c_int64(len(codes)), c_int64(codes.shape[1])),
-        *(address(queries, np.int8), c_int64(len(queries)), c_int64(count)),
-        *(address(best, np.int64), c_int64(instructions)),
-    )
-    if failed:
-        raise MemoryError
-    return best
+    found, floor = Found(), np.full(len(queries), NO_FLOOR, dtype=np.int32)
+    one = np.zeros((len(queries), 1), dtype=np.int64)
+    scan(codes, np.array([0, len(codes)]), queries, one, floor, count, found, instructions=instructions)
+    found.packed.sort()
+    rows, scores = np.empty((len(queries), count), dtype=np.int64), np.empty((len(queries), count), dtype=np.float32)
+    unpack(found.packed, np.arange(len(codes), dtype=np.uint32), 1.0, rows, scores)
+    return rows
 
 
 def scan(
@@ -186,17 +178,6 @@ def unpack(
     )
 
 
-def nearest_in_numpy(queries: Codes, codes: Codes, count: int) -> npt.NDArray[np.int64]:
-    """Do what `nearest` does, in numpy."""
-    best = np.empty((len(queries), count), dtype=np.int64)
-    columns = codes.astype(np.float32).T  # whole numbers in float32: their sums are exact
-    rows = max(1, _PRODUCTS // len(codes))
-    for start in range(0, len(queries), rows):
-        products = queries[start : start + rows].astype(np.float32) @ columns
-        best[start : start + rows] = products.argmax(axis=1)[:, None] if count == 1 else _largest(products, count)
-    return best
-
-
 def scan_in_numpy(
     codes: Codes,
     offsets: npt.NDArray[np.int64],
@@ -255,22 +236,3 @@ def _in_fours(vectors: Codes) -> Codes:
     """Return ``vectors`` with zeros up to a whole number of fours."""
     missing = -vectors.shape[1] % _FOUR
     return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors)
-
-
-def _largest(products: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-    """Return the columns of the ``count`` largest of each row, largest first, ties by column.
-
-    The best of each of many groups of columns are few numbers; the ``count``-th of them is a floor that hardly more than
-    ``count`` columns reach. Finding those is several times faster than a partition of all columns.
-    """
-    rows, columns = products.shape
-    groups = columns // _GROUPED
-    if groups < count:
-        return np.argsort(-products, axis=1, kind="stable")[:, :count]
-    best = products[:, : groups * _GROUPED].reshape(rows, _GROUPED, groups).max(axis=1)
-    floor = np.partition(best, groups - count, axis=1)[:, groups - count]
-    row, column = np.divmod(np.flatnonzero(products >= floor[:, None]), columns)
-    order = np.lexsort((column, -products[row, column], row))
-    starts = np.searchsorted(row, np.arange(rows))
-    chosen: npt.NDArray[np.int64] = column[order][starts[:, None] + np.arange(count)]
-    return chosen
