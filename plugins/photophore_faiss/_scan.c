@@ -34,7 +34,7 @@ typedef int32_t longs __attribute__((vector_size(4 * ROWS)));
 /* What a group of queries shares. */
 typedef struct {
     const int8_t *vectors[QUERIES];
-    int32_t extra[QUERIES]; /* by how much a product is too large, because `pack` raised the rows */
+    int32_t begin[QUERIES]; /* what a sum begins with, because `pack` raised the rows */
     int32_t floor[QUERIES];
     int count;
     int8_t together[QUERIES * TOGETHER]; /* the vectors, one after the other, where they are short enough */
@@ -43,8 +43,8 @@ typedef struct {
 typedef struct {
     /* Brings rows into the order in which `multiply` reads them. */
     void (*pack)(const int8_t *codes, int64_t rows, int64_t dim, uint8_t *packed);
-    /* Sets a bit of `reached` for each row of a block whose product reaches the floor; `out` is written where some does. Returns a
-     * bit for each query of which this is so. */
+    /* Returns a bit for each query of which some product with a row of a block reaches the floor. Of these, `reached` has a bit for each
+     * such row, and `out` all products. */
     uint32_t (*multiply)(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]);
     int32_t raised; /* by how much `pack` raises every value */
     int queries;    /* in a group */
@@ -112,7 +112,7 @@ __attribute__((target("avx512f,avx512bw,avx512vnni")))
 static uint32_t multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
 #define BEGIN(q) \
     const int8_t *vector##q = g->vectors[q]; \
-    __m512i low##q = _mm512_set1_epi32(-g->extra[q]), high##q = low##q;
+    __m512i low##q = _mm512_set1_epi32(g->begin[q]), high##q = low##q;
 #define ADD(q) { \
     int32_t four; \
     memcpy(&four, vector##q + d, 4); \
@@ -122,9 +122,9 @@ static uint32_t multiply_vnni(const uint8_t *block, int64_t dim, const group *g,
 }
 #define COMPARE(q) { \
     const __m512i floor = _mm512_set1_epi32(g->floor[q]); \
-    reached[q] = _mm512_cmpge_epi32_mask(low##q, floor) | (uint32_t)_mm512_cmpge_epi32_mask(high##q, floor) << 16; \
-    if (reached[q]) { \
+    if (_mm512_cmpge_epi32_mask(_mm512_max_epi32(low##q, high##q), floor)) { \
         some |= 1u << q; \
+        reached[q] = _mm512_cmpge_epi32_mask(low##q, floor) | (uint32_t)_mm512_cmpge_epi32_mask(high##q, floor) << 16; \
         _mm512_storeu_si512(out[q], low##q); \
         _mm512_storeu_si512(out[q] + 16, high##q); \
     } \
@@ -225,24 +225,24 @@ static processor this_processor(int64_t dim, int64_t instructions) {
 
 /* ---- groups */
 
-/* Returns by how much the products of each query with rows as `pack` leaves them are too large; NULL without memory. */
-static int32_t *extras_of(const processor *cpu, const int8_t *queries, int64_t n, int64_t dim) {
-    int32_t *extra = calloc((size_t)n + 1, sizeof *extra);
-    if (extra && cpu->raised)
+/* Returns what the sums of each query begin with; NULL without memory. */
+static int32_t *begins_of(const processor *cpu, const int8_t *queries, int64_t n, int64_t dim) {
+    int32_t *begin = calloc((size_t)n + 1, sizeof *begin);
+    if (begin && cpu->raised)
         for (int64_t q = 0; q < n; q++) {
             for (int64_t d = 0; d < dim; d++)
-                extra[q] += queries[q * dim + d];
-            extra[q] *= cpu->raised;
+                begin[q] -= queries[q * dim + d];
+            begin[q] *= cpu->raised;
         }
-    return extra;
+    return begin;
 }
 
 /* No query of the group has a floor. */
-static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *extra, int64_t dim, const int64_t *numbers, int64_t count) {
+static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *begin, int64_t dim, const int64_t *numbers, int64_t count) {
     g->count = count < cpu->queries ? (int)count : cpu->queries;
     for (int q = 0; q < cpu->queries; q++) {
         g->vectors[q] = queries + numbers[q < g->count ? q : 0] * dim;
-        g->extra[q] = extra[numbers[q < g->count ? q : 0]];
+        g->begin[q] = begin[numbers[q < g->count ? q : 0]];
         g->floor[q] = q < g->count ? INT32_MIN : INT32_MAX;
         if (cpu->queries == QUERIES)
             memcpy(g->together + q * dim, g->vectors[q], (size_t)dim);
@@ -353,8 +353,8 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
             longest = list_offsets[list + 1] - list_offsets[list];
     uint8_t *packed = malloc((size_t)(whole_blocks(longest) * dim) + 1);
     int32_t *scores = malloc((size_t)(wanted ? QUERIES * whole_blocks(longest) + 1 : 1) * sizeof *scores);
-    int32_t *extra = extras_of(&cpu, queries, n, dim);
-    int full = !packed || !scores || !extra;
+    int32_t *begin = begins_of(&cpu, queries, n, dim);
+    int full = !packed || !scores || !begin;
     if (full)
         written = -1;
     cpu.begin();
@@ -369,7 +369,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
                 full = 1;
                 break;
             }
-            fill_group(&g, &cpu, queries, extra, dim, asking + first, last - first);
+            fill_group(&g, &cpu, queries, begin, dim, asking + first, last - first);
             if (wanted && rows >= wanted) {
                 multiply_all(&cpu, packed, rows, dim, &g, scores);
                 for (int q = 0; q < g.count; q++)
@@ -401,6 +401,6 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     cpu.end();
     free(packed);
     free(scores);
-    free(extra);
+    free(begin);
     return written;
 }

@@ -147,7 +147,7 @@ class ListsIndex:
         step = float(np.float32(max(np.abs(vectors).max(), 1e-6) / _LEVELS))
         centroids, codes = _to_whole(self._train(vectors), step), _to_whole(vectors, step)
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
-            parts = pool.map(lambda part: nearest(codes[part], centroids, 1)[:, 0], _parts(len(codes), _TOGETHER))
+            parts = pool.map(lambda part: nearest(codes[part], centroids, 1, Found())[:, 0], _parts(len(codes), _TOGETHER))
             return Layout(centroids, step, np.concatenate(list(parts)).astype(np.int32))
 
     def _train(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -175,7 +175,7 @@ class ListsIndex:
         def search(part: slice) -> None:
             queries = _codes(embeddings.values, wanted[part], step)
             found = self._found.pop() if self._found else Found()
-            _Search(lists, self.config, queries).fill(rows[part], scores[part], found)
+            _Search(lists, self.config, queries, found).fill(rows[part], scores[part])
             self._found.append(found)
 
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
@@ -209,24 +209,24 @@ class ListsIndex:
 class _Search:
     """One search of some vectors: which lists each looks into, what is good enough, what was found."""
 
-    def __init__(self, lists: Lists, config: ListsConfig, queries: Codes) -> None:
+    def __init__(self, lists: Lists, config: ListsConfig, queries: Codes, found: Found) -> None:
         self.lists = lists
-        self.k = config.k
         self.queries = queries
-        self.probed = nearest(queries, lists.centroids, min(config.nprobe, len(lists.centroids)))
+        self.found = found
+        self.probed = nearest(queries, lists.centroids, min(config.nprobe, len(lists.centroids)), found)
         # The share of the k that the best list is asked for; what it scores is the least that other lists must offer.
         # A small index is searched without such a floor.
         small = len(lists.codes) <= _SMALL * config.k
         self.wanted = len(lists.codes) + 1 if small else max(1, round(config.k * config.first_share))
 
-    def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], found: Found) -> None:
-        """Write the k nearest of each vector, ``shape=(vectors, k)``, best first; ``found`` is overwritten."""
+    def fill(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> None:
+        """Write the k nearest of each vector, ``shape=(vectors, k)``, best first."""
         floor = np.full(len(self.queries), NO_FLOOR, dtype=np.int32)
-        found.clear()
+        self.found.clear()
         for probed, wanted in ((self.probed[:, :1], self.wanted), (self.probed[:, 1:], 0)):
-            scan(self.lists.codes, self.lists.offsets, self.queries, probed, floor, wanted, found)
-        found.packed.sort()  # by vector, then falling score, then row
-        unpack(found.packed, self.lists.ids, float(self.lists.step**2), rows, scores)
+            scan(self.lists.codes, self.lists.offsets, self.queries, probed, floor, wanted, self.found)
+        self.found.packed.sort()  # by vector, then falling score, then row
+        unpack(self.found.packed, self.lists.ids, float(self.lists.step**2), rows, scores)
 
 
 def _to_whole(vectors: npt.NDArray[np.float32], step: float) -> Codes:

@@ -70,11 +70,11 @@ class Found:
 
 
 def nearest(
-    queries: Codes, codes: Codes, count: int, *, instructions: Instructions = Instructions.ALL
+    queries: Codes, codes: Codes, count: int, found: Found, *, instructions: Instructions = Instructions.ALL
 ) -> npt.NDArray[np.int64]:
     """Return the ``count`` rows of ``codes`` with the largest products, ``shape=(queries, count)``, largest first, ties by row.
 
-    ``instructions`` can leave out what only some processors have.
+    What ``found`` held is lost. ``instructions`` can leave out what only some processors have.
 
     Raises
     ------
@@ -85,9 +85,9 @@ def nearest(
         raise ValueError(
             f"the {count} nearest of {len(codes)} rows were asked for; ask for at least 1, and no more than there are"
         )
-    found, floor = Found(), np.full(len(queries), NO_FLOOR, dtype=np.int32)
-    one = np.zeros((len(queries), 1), dtype=np.int64)
-    scan(codes, np.array([0, len(codes)]), queries, one, floor, count, found, instructions=instructions)
+    floor, only_list = np.full(len(queries), NO_FLOOR, dtype=np.int32), np.zeros((len(queries), 1), dtype=np.int64)
+    found.clear()
+    scan(codes, np.array([0, len(codes)]), queries, only_list, floor, count, found, instructions=instructions)
     found.packed.sort()
     rows, scores = np.empty((len(queries), count), dtype=np.int64), np.empty((len(queries), count), dtype=np.float32)
     unpack(found.packed, np.arange(len(codes), dtype=np.uint32), 1.0, rows, scores)

@@ -43,13 +43,13 @@ def test_nearest(way, rows, dim, queries, count):
     own[rows // 2 :] = own[: rows - rows // 2]  # ties
     products = asked.astype(np.int64) @ own.T.astype(np.int64)
     expected = np.argsort(-products, axis=1, kind="stable")[:, :count]
-    assert np.array_equal(nearest(asked, own, count, **way), expected)
+    assert np.array_equal(nearest(asked, own, count, Found(), **way), expected)
 
 
 def test_more_than_there_are_is_refused(way):
     own = codes(np.random.default_rng(0), 3, 4)
     with pytest.raises(ValueError, match="the 4 nearest of 3 rows were asked for"):
-        nearest(own, own, 4, **way)
+        nearest(own, own, 4, Found(), **way)
 
 
 def unpacked(packed):
