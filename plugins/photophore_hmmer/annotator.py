@@ -15,14 +15,12 @@ from photophore.types import Annotation, Candidates, SequenceBatch, TargetTable
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.ec import ec_numbers
 from photophore_hmmer.search import Digits, DomainHit, FamilyHit, Searcher
-from photophore_hmmer.store import ProfileStore
+from photophore_hmmer.store import SCORED_TOGETHER, ProfileStore
 from photophore_hmmer.table import cutoff_problems
 from photophore_hmmer.work import Work, work_of
 
 #: HMMER compares no longer protein.
 MAX_RESIDUES = 100_000
-#: Profiles whose candidates are scored at once, at most.
-_TOGETHER = 32
 
 
 class HmmerAnnotator:
@@ -142,7 +140,7 @@ class HmmerAnnotator:
 def _take(work: deque[Work], threads: int) -> list[Work]:
     """Take some off ``work``: less and less, so that all threads end together, and none where others took the last."""
     taken = []
-    for _ in range(min(_TOGETHER, 1 + len(work) // (4 * threads))):
+    for _ in range(min(SCORED_TOGETHER, 1 + len(work) // (4 * threads))):
         try:
             taken.append(work.popleft())
         except IndexError:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Higher levels save 8 % of the bytes and cost ten times the time.
 _LEVEL = 9
+#: Profiles whose candidates are scored at once, at most; those that are good enough are then searched with.
+SCORED_TOGETHER = 32
 #: Positions that a `Preparer` has room for before it grows.
 _POSITIONS = 1000
 #: hmmpress configures for this length; every comparison sets its own, so that any other gives the same numbers.
@@ -49,13 +51,16 @@ class Preparer:
     def __init__(self) -> None:
         self._background = Background(AMINO)
         self._scratch = Profile(_POSITIONS, AMINO)
-        self._read: tuple[int, HMM] | None = None
+        self._read: dict[int, HMM] = {}
 
     def read(self, store: ProfileStore, target: int) -> HMM:
-        """Return profile number ``target`` of ``store``, which is not read again when it was the last one."""
-        if self._read is None or self._read[0] != target:
-            self._read = target, store.read(target)
-        return self._read[1]
+        """Return profile number ``target`` of ``store``, which is not read again when it is among the last ones."""
+        hmm = self._read.get(target)
+        if hmm is None:
+            while len(self._read) >= SCORED_TOGETHER:
+                del self._read[next(iter(self._read))]  # the oldest
+            hmm = self._read[target] = store.read(target)
+        return hmm
 
     def prepare(self, hmm: HMM) -> OptimizedProfile:
         """Return ``hmm`` configured for local multi-hit search, as hmmpress would."""

@@ -21,13 +21,17 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
 class Network(Protocol):
-    """A trained network: a vector every ``step`` positions, each of which sees ``radius`` positions to each side."""
+    """A trained network: a vector every ``step`` positions, each of which sees ``radius`` positions to each side.
+
+    It can be called from ``threads`` threads at once.
+    """
 
     dim: int
     step: int
     radius: int
     digest: str
     empty: int
+    threads: int
 
     def tokens(self, sequence: str) -> npt.NDArray[np.uint8]:
         """Return the token of each residue."""
@@ -110,6 +114,7 @@ class NearEncoder:
             radius=self._network.radius,
             row_length=self._config.row_length,
             positions_per_call=self._config.positions_per_call,
+            threads=self._network.threads,
         )
 
 

@@ -81,9 +81,9 @@ class OnnxNetwork:
         self.digest = model.digest
         self._model = model
         self._precision = precision
-        self._threads = runtime.threads
+        self.threads = runtime.threads
         self._distributions = distributions()  # (tokens, 20)
-        self._sessions: dict[str, Any] = {precision: open_session(model.graph(precision), runtime.threads)}
+        self._sessions: dict[str, Any] = {precision: open_session(model.graph(precision), threads=1)}
 
     def tokens(self, sequence: str) -> npt.NDArray[np.uint8]:
         """Return the token of each residue of ``sequence``."""
@@ -106,7 +106,7 @@ class OnnxNetwork:
         self, precision: str, outputs: list[str], name: str, rows: npt.NDArray[Any]
     ) -> list[npt.NDArray[np.float32]]:
         if precision not in self._sessions:
-            self._sessions[precision] = open_session(self._model.graph(precision), self._threads)
+            self._sessions[precision] = open_session(self._model.graph(precision), threads=1)
         result: list[npt.NDArray[np.float32]] = self._sessions[precision].run(outputs, {name: rows})
         return result
 

@@ -7,7 +7,9 @@ what is left is what a single row would give.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +85,7 @@ def run_rows(
     radius: int,
     row_length: int,
     positions_per_call: int,
+    threads: int = 1,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Run ``items`` (arrays of tokens or of distributions) through ``network``, rows of one length at a time.
 
@@ -92,6 +95,8 @@ def run_rows(
         Maps ``(rows, length, ...)``, padded with ``empty``, to ``(rows, length / step, channels)``.
     positions_per_call
         About how many positions go through it at once.
+    threads
+        In so many, calls run side by side; more than one only for a ``network`` that can be called so.
 
     Returns
     -------
@@ -104,7 +109,8 @@ def run_rows(
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     vectors = np.empty((int(offsets[-1]), channels), dtype=np.float32)
     rows = cut(lengths, step=step, radius=radius, row_length=row_length)
-    for call in calls(rows, positions_per_call):
+
+    def run(call: list[Row]) -> None:
         length = call[0].length
         values = np.full((len(call), length, *items[0].shape[1:]), empty, dtype=items[0].dtype)
         for value, row in zip(values, call, strict=True):
@@ -113,4 +119,7 @@ def run_rows(
         for vector, row in zip(network(values), call, strict=True):
             place = int(offsets[row.item]) + row.first
             vectors[place : place + row.count] = vector[row.skip : row.skip + row.count]
+
+    with ThreadPoolExecutor(threads) as pool:
+        deque(pool.map(run, calls(rows, positions_per_call)), maxlen=0)
     return vectors, offsets
