@@ -66,6 +66,7 @@ class TorchNetwork:
     """Our own network by torch in fp32: for GPUs, and for weights that were not exported."""
 
     empty = PAD_TOKEN
+    threads = 1  # torch itself takes all
 
     def __init__(self, model: OwnModel, runtime: Runtime) -> None:
         torch.set_num_threads(runtime.threads)

@@ -83,6 +83,7 @@ class UpstreamNetwork:
 
     empty = EMPTY
     step = 1
+    threads = 1  # torch itself takes all
 
     def __init__(self, weights: UpstreamWeights, digest: str, convolutions: Convolutions) -> None:
         self.dim = weights.dim
