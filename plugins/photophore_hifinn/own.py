@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ class OwnEncoder:
         if missing := _TENSORS - set(self._tensors):
             raise ModelError(f"{path}: has no tensor {min(missing)!r}; check the download")
         self.digest = tensor_digest(self._tensors)
-        self._session = open_session(path.with_name(f"{path.stem}.{precision}.onnx"), runtime.threads)
+        self._threads = runtime.threads
+        self._session = open_session(path.with_name(f"{path.stem}.{precision}.onnx"), threads=1)
 
     @property
     def dim(self) -> int:
@@ -63,11 +65,13 @@ class OwnEncoder:
         border = -(-trunk.radius // MULTIPLE) * MULTIPLE
         row_length = max(ROW_LENGTH, 4 * border)  # the borders are computed twice
         rows = cut([len(item) for item in items], step=trunk.step, radius=trunk.radius, row_length=row_length)
-        for call in calls(rows, RESIDUES_PER_CALL):
-            row_sums, row_gates = self._pool(items, call, call[0].length)
-            which = [row.item for row in call]
-            np.add.at(sums, which, row_sums)
-            np.add.at(gates, which, row_gates)
+        together = list(calls(rows, RESIDUES_PER_CALL))
+        with ThreadPoolExecutor(self._threads) as pool:
+            pooled = pool.map(lambda call: self._pool(items, call, call[0].length), together)
+            for call, (row_sums, row_gates) in zip(together, pooled, strict=True):
+                which = [row.item for row in call]
+                np.add.at(sums, which, row_sums)
+                np.add.at(gates, which, row_gates)
         offsets = np.arange(len(items) + 1, dtype=np.int64)
         return Embeddings(batch.ids, self._vectors(sums, gates), offsets, self.name, self.digest)
 
