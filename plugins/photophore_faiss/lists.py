@@ -147,7 +147,9 @@ class ListsIndex:
         step = float(np.float32(max(np.abs(vectors).max(), 1e-6) / _LEVELS))
         centroids, codes = _to_whole(self._train(vectors), step), _to_whole(vectors, step)
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
-            parts = pool.map(lambda part: nearest(codes[part], centroids, 1, Found())[:, 0], _parts(len(codes), _TOGETHER))
+            parts = pool.map(
+                lambda part: nearest(codes[part], centroids, 1, Found())[:, 0], _parts(len(codes), _TOGETHER)
+            )
             return Layout(centroids, step, np.concatenate(list(parts)).astype(np.int32))
 
     def _train(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, ProfileBatch, SequenceBatch
 from photophore_near.config import NearConfig
 from photophore_near.onnx_runtime import OnnxNetwork, describe, is_own
-from photophore_near.packing import MULTIPLE, run_rows
+from photophore_near.packing import MULTIPLE, cut, run_rows
 from photophore_near.upstream import open_upstream
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -105,16 +105,17 @@ class NearEncoder:
         embed: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Return what ``embed`` gives for the items, ``shape=(vectors, channels)``, and the offsets of the items."""
+        network, config = self._network, self._config
+        lengths = [len(item) for item in items]
         return run_rows(
             items,
+            cut(lengths, step=network.step, radius=network.radius, row_length=config.row_length),
             embed,
             channels=channels,
             empty=empty,
-            step=self._network.step,
-            radius=self._network.radius,
-            row_length=self._config.row_length,
-            positions_per_call=self._config.positions_per_call,
-            threads=self._network.threads,
+            step=network.step,
+            positions_per_call=config.positions_per_call,
+            threads=network.threads,
         )
 
 

@@ -77,13 +77,12 @@ def calls(rows: Sequence[Row], positions_per_call: int) -> Iterator[list[Row]]:
 
 def run_rows(
     items: Sequence[npt.NDArray[Any]],
+    rows: Sequence[Row],
     network: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
     *,
     channels: int,
     empty: int,
     step: int,
-    radius: int,
-    row_length: int,
     positions_per_call: int,
     threads: int = 1,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
@@ -91,6 +90,8 @@ def run_rows(
 
     Parameters
     ----------
+    rows
+        What `cut` made of the items.
     network
         Maps ``(rows, length, ...)``, padded with ``empty``, to ``(rows, length / step, channels)``.
     positions_per_call
@@ -104,11 +105,9 @@ def run_rows(
         Item after item.
     offsets : ndarray, shape=(items + 1,), dtype=int64
     """
-    lengths = [len(item) for item in items]
-    counts = -(-np.array(lengths, dtype=np.int64) // step)
+    counts = -(-np.array([len(item) for item in items], dtype=np.int64) // step)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     vectors = np.empty((int(offsets[-1]), channels), dtype=np.float32)
-    rows = cut(lengths, step=step, radius=radius, row_length=row_length)
 
     def run(call: list[Row]) -> None:
         length = call[0].length

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from photophore.errors import ModelError
 from photophore.hookspecs import Runtime
 from photophore_near.onnx_runtime import open_session
-from photophore_near.packing import MULTIPLE, run_rows
+from photophore_near.packing import MULTIPLE, cut, run_rows
 from photophore_near.residues import PAD_TOKEN, tokens
 from photophore_near.trained import product_by_row, read_trained
 from photophore_near.upstream import tensor_digest
@@ -80,18 +80,18 @@ class OwnModel:
     def represent(self, sequences: Sequence[str]) -> Iterator[tuple[int, FloatArray]]:
         """Yield ``(place, residues)`` of each protein, ``residues`` of ``shape=(n, match + side + 2), dtype=float32``."""
         border = -(-self.shape.radius // MULTIPLE) * MULTIPLE
+        row_length = max(ROW_LENGTH, 4 * border)  # the borders are computed twice
         order = sorted(range(len(sequences)), key=lambda place: len(sequences[place]))
         while order:
             part = _next_part(order, sequences)
             residues = [tokens(sequences[place]) for place in part]
             rows, offsets = run_rows(
                 residues,
+                cut([len(part) for part in residues], step=1, radius=self.shape.radius, row_length=row_length),
                 self._run,
                 channels=self.shape.width,
                 empty=PAD_TOKEN,
                 step=1,
-                radius=self.shape.radius,
-                row_length=max(ROW_LENGTH, 4 * border),  # the borders are computed twice
                 positions_per_call=RESIDUES_PER_CALL,
             )
             for number, place in enumerate(part):

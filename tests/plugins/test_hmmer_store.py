@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyhmmer.plan7 import HMMFile
+from pyhmmer.plan7 import HMM, HMMFile
 from tests.plugins.hmmer_cases import DATA, HMMS, METAGENOME, PROTEIN_HMMS, HmmerDatabase, read_fasta, read_hmms
 
 from photophore.config import make_config
@@ -17,10 +17,11 @@ from photophore.contract import spec_faults
 from photophore.errors import DatabaseError, UsageError
 from photophore.hookspecs import AnnotatorSpec, Runtime
 from photophore.types import ProfileBatch
+from photophore_hmmer import store as store_module
 from photophore_hmmer.config import HmmerConfig
 from photophore_hmmer.plugin import check, create, photophore_annotators
 from photophore_hmmer.profiles import match_emissions
-from photophore_hmmer.store import ProfileStore
+from photophore_hmmer.store import SCORED_TOGETHER, Preparer, ProfileStore
 
 
 def test_profiles_come_back_as_they_were_given(tmp_path: Path) -> None:
@@ -83,6 +84,37 @@ def test_only_the_profiles_that_are_searched_are_read(tmp_path: Path) -> None:
         store.read(3)
     assert f"{path}: profile 'Stand_Alone_Lasso_RRE' (number 4) cannot be read (" in str(error.value)
     assert "run photophore db verify, then build or fetch the database again" in str(error.value)
+
+
+def test_a_profile_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First what all score on diagonals is wanted, then HMMER's form of each."""
+    HmmerDatabase(PROTEIN_HMMS, tmp_path)
+    store, preparer, read = ProfileStore(tmp_path), Preparer(), []
+    from_file = ProfileStore.read
+
+    def counted(store: ProfileStore, target: int) -> HMM:
+        read.append(target)
+        return from_file(store, target)
+
+    monkeypatch.setattr(ProfileStore, "read", counted)
+    targets = range(min(len(store), SCORED_TOGETHER))
+    for target in targets:
+        store.scores(target, preparer)
+    for target in targets:
+        store.optimized(target, preparer)
+    assert read == list(targets)
+
+
+def test_a_preparer_remembers_the_last_profiles_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    HmmerDatabase(PROTEIN_HMMS, tmp_path)
+    monkeypatch.setattr(store_module, "SCORED_TOGETHER", 2)
+    store, preparer = ProfileStore(tmp_path), Preparer()
+    kept = [preparer.read(store, target) for target in (0, 1, 2)]
+    assert preparer.read(store, 1) is kept[1]
+    assert preparer.read(store, 2) is kept[2]
+    assert preparer.read(store, 0) is not kept[0]
+    assert preparer.read(store, 2) is kept[2]
+    assert preparer.read(store, 1) is not kept[1]
 
 
 def test_a_damaged_profile_stops_every_thread(tmp_path: Path) -> None:

@@ -27,10 +27,9 @@ class Windows:
         seen = np.lib.stride_tricks.sliding_window_view(padded, 2 * self.radius + 1, axis=1)
         return seen[:, :: self.step].astype(np.float32)  # (rows, length / step, 2 radius + 1)
 
-    def run(self, proteins, **options):
-        return run_rows(
-            proteins, self, channels=2 * self.radius + 1, empty=EMPTY, step=self.step, radius=self.radius, **options
-        )
+    def run(self, proteins, *, row_length, **options):
+        rows = cut([len(protein) for protein in proteins], step=self.step, radius=self.radius, row_length=row_length)
+        return run_rows(proteins, rows, self, channels=2 * self.radius + 1, empty=EMPTY, step=self.step, **options)
 
 
 def test_short_items_by_eye():
@@ -54,7 +53,7 @@ def test_a_long_item_by_eye():
 @pytest.mark.parametrize("row_length", [80, 128, 4096])
 def test_every_vector_sees_what_it_sees_in_one_row(lengths, step, radius, row_length):
     proteins = items(*lengths)
-    found, offsets = Windows(step, radius).run(proteins, row_length=row_length, positions_per_call=300)
+    found, offsets = Windows(step, radius).run(proteins, row_length=row_length, positions_per_call=300, threads=3)
     expected = [Windows(step, radius)(protein[None])[0] for protein in proteins if len(protein)]
     assert np.array_equal(found, np.concatenate(expected))
     assert np.diff(offsets).tolist() == [-(-length // step) for length in lengths]
@@ -63,8 +62,9 @@ def test_every_vector_sees_what_it_sees_in_one_row(lengths, step, radius, row_le
 def test_distributions_are_cut_as_tokens_are():
     rng = np.random.default_rng(1)
     profiles = [rng.random((length, 20)).astype(np.float32) for length in (5, 40, 1, 300)]
+    rows = cut([len(profile) for profile in profiles], step=1, radius=4, row_length=64)
     values, offsets = run_rows(
-        profiles, lambda rows: rows, channels=20, empty=0, step=1, radius=4, row_length=64, positions_per_call=128
+        profiles, rows, lambda rows: rows, channels=20, empty=0, step=1, positions_per_call=128, threads=2
     )
     assert np.array_equal(values, np.concatenate(profiles))
     assert offsets.tolist() == [0, 5, 45, 46, 346]
