@@ -237,7 +237,7 @@ static int32_t *begins_of(const processor *cpu, const int8_t *queries, int64_t n
     return begin;
 }
 
-/* No query of the group has a floor. */
+/* Puts the next of `count` queries into a group; none has a floor yet. */
 static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *begin, int64_t dim, const int64_t *numbers, int64_t count) {
     g->count = count < cpu->queries ? (int)count : cpu->queries;
     for (int q = 0; q < cpu->queries; q++) {
@@ -250,6 +250,8 @@ static void fill_group(group *g, const processor *cpu, const int8_t *queries, co
 }
 
 static int64_t whole_blocks(int64_t rows) { return (rows + ROWS - 1) / ROWS * ROWS; }
+
+/* ---- the best of a list */
 
 /* Writes the products of the queries of a group with the rows of a list, those of a query together: whole blocks of them, in which rows that
  * there are not have the least of all. */
@@ -267,7 +269,7 @@ static void multiply_all(const processor *cpu, const uint8_t *packed, int64_t ro
             scores[q * width + row] = INT32_MIN;
 }
 
-/* The next two are written as loops over whole blocks that compilers make vectors of. */
+/* How many scores are at least so large, and below, which of those is the smallest: in whole blocks, of which compilers make vectors. */
 FOR_EACH_PROCESSOR
 static int64_t count_from(const int32_t *scores, int64_t width, int32_t least) {
     int32_t counts[ROWS] = {0};
@@ -295,7 +297,7 @@ static int32_t smallest_from(const int32_t *scores, int64_t width, int32_t least
     return smallest;
 }
 
-/* Returns the `wanted`-th largest of at least so many scores, all of which lie between -above and above. */
+/* Returns the `wanted`-th largest of at least so many scores, all of which lie between -above and above: halves where it may lie. */
 static int32_t score_of_best(const int32_t *scores, int64_t width, int32_t above, int64_t wanted) {
     int32_t least = -above;
     while (above - least > 1) {

@@ -87,7 +87,7 @@ class OwnModel:
             residues = [tokens(sequences[place]) for place in part]
             rows, offsets = run_rows(
                 residues,
-                cut([len(part) for part in residues], step=1, radius=self.shape.radius, row_length=row_length),
+                cut([len(each) for each in residues], step=1, radius=self.shape.radius, row_length=row_length),
                 self._run,
                 channels=self.shape.width,
                 empty=PAD_TOKEN,
