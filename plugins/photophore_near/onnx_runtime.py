@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,7 @@ class OnnxNetwork:
         self._precision = precision
         self.threads = runtime.threads
         self._distributions = distributions()  # (tokens, 20)
+        self._opening = Lock()
         self._sessions: dict[str, Any] = {precision: open_session(model.graph(precision), threads=1)}
 
     def tokens(self, sequence: str) -> npt.NDArray[np.uint8]:
@@ -105,8 +107,9 @@ class OnnxNetwork:
     def _run(
         self, precision: str, outputs: list[str], name: str, rows: npt.NDArray[Any]
     ) -> list[npt.NDArray[np.float32]]:
-        if precision not in self._sessions:
-            self._sessions[precision] = open_session(self._model.graph(precision), threads=1)
+        with self._opening:
+            if precision not in self._sessions:
+                self._sessions[precision] = open_session(self._model.graph(precision), threads=1)
         result: list[npt.NDArray[np.float32]] = self._sessions[precision].run(outputs, {name: rows})
         return result
 

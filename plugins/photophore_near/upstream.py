@@ -83,7 +83,7 @@ class UpstreamNetwork:
 
     empty = EMPTY
     step = 1
-    threads = 1  # torch itself takes all
+    threads = 1  # its convolutions take all
 
     def __init__(self, weights: UpstreamWeights, digest: str, convolutions: Convolutions) -> None:
         self.dim = weights.dim

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from photophore.errors import ModelError
 from photophore.hookspecs import Runtime
 from photophore.types import ProfileBatch, SequenceBatch
+from photophore_near import onnx_runtime
 from photophore_near.config import NearConfig
 from photophore_near.encoder import WEIGHTS_FOLDER, create_near
 from photophore_near.packing import MULTIPLE
@@ -120,6 +123,23 @@ def test_profiles_are_encoded_in_fp32_whatever_the_precision(weights):
         found = encoder.encode_profiles(profiles)
         assert found.ids == ("f", "g")
         assert np.abs(found.values - expected).max() < 1e-5
+
+
+def test_threads_share_what_is_opened_late(monkeypatch):
+    """Profiles are encoded in fp32, whose network is opened when the first come, here in four calls side by side."""
+    opened, from_file = [], onnx_runtime.open_session
+
+    def slowly(path, threads):
+        opened.append(path.name)
+        time.sleep(0.05)
+        return from_file(path, threads)
+
+    monkeypatch.setattr(onnx_runtime, "open_session", slowly)
+    encoder = create_near(NearConfig(positions_per_call=16), Runtime(threads=4))
+    values = np.tile(distributions()[tokens("MKVLAWYRNDCE")], (8, 1))
+    profiles = ProfileBatch(ids=tuple("abcdefgh"), values=values, offsets=12 * np.arange(9, dtype=np.int64))
+    assert len(encoder.encode_profiles(profiles).values) == 96
+    assert opened == ["near-small.int8.onnx", "near-small.fp32.onnx"]
 
 
 def test_nothing_in_nothing_out(weights):
