@@ -34,7 +34,7 @@ typedef int32_t longs __attribute__((vector_size(4 * ROWS)));
 /* What a group of queries shares. */
 typedef struct {
     const int8_t *vectors[QUERIES];
-    int32_t begin[QUERIES]; /* what a sum begins with, because `pack` raised the rows */
+    int32_t base[QUERIES]; /* what a sum begins with, because `pack` raised the rows */
     int32_t floor[QUERIES];
     int count;
     int8_t together[QUERIES * TOGETHER]; /* the vectors, one after the other, where they are short enough */
@@ -112,7 +112,7 @@ __attribute__((target("avx512f,avx512bw,avx512vnni")))
 static uint32_t multiply_vnni(const uint8_t *block, int64_t dim, const group *g, products out, uint32_t reached[QUERIES]) {
 #define BEGIN(q) \
     const int8_t *vector##q = g->vectors[q]; \
-    __m512i low##q = _mm512_set1_epi32(g->begin[q]), high##q = low##q;
+    __m512i low##q = _mm512_set1_epi32(g->base[q]), high##q = low##q;
 #define ADD(q) { \
     int32_t four; \
     memcpy(&four, vector##q + d, 4); \
@@ -226,23 +226,23 @@ static processor this_processor(int64_t dim, int64_t instructions) {
 /* ---- groups */
 
 /* Returns what the sums of each query begin with; NULL without memory. */
-static int32_t *begins_of(const processor *cpu, const int8_t *queries, int64_t n, int64_t dim) {
-    int32_t *begin = calloc((size_t)n + 1, sizeof *begin);
-    if (begin && cpu->raised)
+static int32_t *bases_of(const processor *cpu, const int8_t *queries, int64_t n, int64_t dim) {
+    int32_t *base = calloc((size_t)n + 1, sizeof *base);
+    if (base && cpu->raised)
         for (int64_t q = 0; q < n; q++) {
             for (int64_t d = 0; d < dim; d++)
-                begin[q] -= queries[q * dim + d];
-            begin[q] *= cpu->raised;
+                base[q] -= queries[q * dim + d];
+            base[q] *= cpu->raised;
         }
-    return begin;
+    return base;
 }
 
 /* Puts the next of `count` queries into a group; none has a floor yet. */
-static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *begin, int64_t dim, const int64_t *numbers, int64_t count) {
+static void fill_group(group *g, const processor *cpu, const int8_t *queries, const int32_t *base, int64_t dim, const int64_t *numbers, int64_t count) {
     g->count = count < cpu->queries ? (int)count : cpu->queries;
     for (int q = 0; q < cpu->queries; q++) {
         g->vectors[q] = queries + numbers[q < g->count ? q : 0] * dim;
-        g->begin[q] = begin[numbers[q < g->count ? q : 0]];
+        g->base[q] = base[numbers[q < g->count ? q : 0]];
         g->floor[q] = q < g->count ? INT32_MIN : INT32_MAX;
         if (cpu->queries == QUERIES)
             memcpy(g->together + q * dim, g->vectors[q], (size_t)dim);
@@ -355,8 +355,8 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
             longest = list_offsets[list + 1] - list_offsets[list];
     uint8_t *packed = malloc((size_t)(whole_blocks(longest) * dim) + 1);
     int32_t *scores = malloc((size_t)(wanted ? QUERIES * whole_blocks(longest) + 1 : 1) * sizeof *scores);
-    int32_t *begin = begins_of(&cpu, queries, n, dim);
-    int full = !packed || !scores || !begin;
+    int32_t *base = bases_of(&cpu, queries, n, dim);
+    int full = !packed || !scores || !base;
     if (full)
         written = -1;
     cpu.begin();
@@ -371,7 +371,7 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
                 full = 1;
                 break;
             }
-            fill_group(&g, &cpu, queries, begin, dim, asking + first, last - first);
+            fill_group(&g, &cpu, queries, base, dim, asking + first, last - first);
             if (wanted && rows >= wanted) {
                 multiply_all(&cpu, packed, rows, dim, &g, scores);
                 for (int q = 0; q < g.count; q++)
@@ -403,6 +403,6 @@ int64_t scan(const int8_t *codes, const int64_t *list_offsets, int64_t lists, in
     cpu.end();
     free(packed);
     free(scores);
-    free(begin);
+    free(base);
     return written;
 }
