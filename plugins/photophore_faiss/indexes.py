@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 import faiss
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings, Neighbours
 from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
+from photophore_faiss.exact import nearest_exactly
 from photophore_faiss.facts import FACTS_FILE, check_fit, read_facts, write_facts
 from photophore_faiss.rows import informative_rows, neighbours, strided_rows
 from photophore_faiss.structures import fast_scan_lists, inverted_lists, refined, unrefined
@@ -26,6 +28,10 @@ KEPT_FILE = "kept.npy"
 #: Each block is searched by one thread, so the answer cannot depend on the number of threads, and no thread waits for
 #: another (faiss's own teams meet thousands of times a search, which is slow on a busy machine).
 BLOCKS = (1024, 128)
+
+#: Size of a search from which faiss multiplies matrices, whose last bits depend on the place of a vector in its block on some
+#: processors: as faiss has it while an index is built, and never while one is searched.
+MATRICES_BUILD, MATRICES_SEARCH = int(faiss.cvar.distance_compute_blas_threshold), 2**31 - 1
 
 #: Vectors added at a time, so that a build needs little beside the vectors and the index.
 ADD_BLOCK = 1 << 17
@@ -63,6 +69,7 @@ class FaissIndex(Generic[Config]):
                 f"index {self.name}: there are no vectors to index; give targets with at least one position"
             )
         faiss.omp_set_num_threads(self._build_threads())
+        faiss.cvar.distance_compute_blas_threshold = MATRICES_BUILD
         self._kept = informative_rows(embeddings, self.config.keep)
         vectors = np.ascontiguousarray(embeddings.values, dtype=np.float32)
         if self._kept is not None:
@@ -89,13 +96,12 @@ class FaissIndex(Generic[Config]):
 
         def search_block(start: int, size: int) -> None:
             block = wanted[start : start + size]
-            padded = np.zeros((size, embeddings.dim), dtype=np.float32)
-            padded[: len(block)] = embeddings.values[block]
-            found_scores, found_rows = self._index.search(padded, self.config.k)
-            rows[start : start + len(block)] = found_rows[: len(block)]
-            scores[start : start + len(block)] = found_scores[: len(block)]
+            vectors = np.asarray(embeddings.values[block], dtype=np.float32)
+            scores[start : start + len(block)], rows[start : start + len(block)] = self._nearest(vectors)
 
-        with ThreadPoolExecutor(self.threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        faiss.cvar.distance_compute_blas_threshold = MATRICES_SEARCH
+        pool = ThreadPoolExecutor(self.threads, initializer=faiss.omp_set_num_threads, initargs=(1,))
+        with threadpool_limits(1, "blas"), pool:
             for done in [pool.submit(search_block, start, size) for start, size in _blocks(len(wanted))]:
                 done.result()
         scores[rows < 0] = -np.inf
@@ -103,12 +109,20 @@ class FaissIndex(Generic[Config]):
             rows = np.where(rows < 0, rows, self._kept[rows])
         return neighbours(embeddings, positions, offsets, rows, scores)
 
+    def _nearest(self, vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
+        """Return scores and rows of the `k` nearest of each vector of a block; row -1 where there are fewer."""
+        size = min(size for size in BLOCKS if size >= len(vectors))
+        padded = np.zeros((size, vectors.shape[1]), dtype=np.float32)
+        padded[: len(vectors)] = vectors
+        scores, rows = self._index.search(padded, self.config.k)
+        return scores[: len(vectors)], rows[: len(vectors)]
+
     def save(self, folder: Path) -> None:
         """Write the index into ``folder``, which is made if it is missing."""
         if self._index is None:
             raise DatabaseError(f"index {self.name}: nothing to save in {folder}; build it first")
         folder.mkdir(parents=True, exist_ok=True)
-        faiss.write_index(self._stored_index(), str(folder / INDEX_FILE))
+        faiss.write_index(self._index, str(folder / INDEX_FILE))
         if self._kept is not None:
             np.save(folder / KEPT_FILE, self._kept.astype(np.uint32))
         write_facts(folder, self._facts)
@@ -126,10 +140,6 @@ class FaissIndex(Generic[Config]):
         self._kept = _read_kept(folder, facts["rows"]) if facts.get("kept") else None
         self._facts = facts
         self._tune()
-
-    def _stored_index(self) -> Any:
-        """Return the faiss index as it is written to disk."""
-        return self._index
 
     def _build_threads(self) -> int:
         return self.threads
@@ -154,18 +164,19 @@ class FlatIndex(FaissIndex[FlatConfig]):
         return quantised
 
     def _tune(self) -> None:
-        self._stored = self._index
-        if isinstance(self._index, faiss.IndexScalarQuantizer):  # a product of floats is faster than one of codes
-            self._index = faiss.IndexFlatIP(self._stored.d)
-            self._index.add(self._stored.reconstruct_n(0, self._stored.ntotal))
+        if isinstance(self._index, faiss.IndexScalarQuantizer):
+            self._vectors = self._index.reconstruct_n(0, self._index.ntotal)
+        else:  # no copy
+            self._vectors = faiss.rev_swig_ptr(self._index.get_xb(), self._index.ntotal * self._index.d).reshape(
+                self._index.ntotal, self._index.d
+            )
+
+    def _nearest(self, vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
+        return nearest_exactly(vectors, self._vectors, self.config.k)
 
     def vectors(self) -> Vectors:
         """Return all vectors as they are searched, ``shape=(rows, dim)``."""
-        found: Vectors = self._index.reconstruct_n(0, self._index.ntotal)
-        return found
-
-    def _stored_index(self) -> Any:
-        return self._stored
+        return self._vectors.copy()
 
 
 class IvfIndex(FaissIndex[IvfConfig]):
@@ -204,10 +215,6 @@ class HnswIndex(FaissIndex[HnswConfig]):
         index = faiss.IndexHNSWFlat(vectors.shape[1], self.config.m, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = self.config.ef_construction
         return index
-
-    def _stored_index(self) -> Any:
-        """Return the faiss index as it is written to disk."""
-        return self._index
 
     def _build_threads(self) -> int:
         return self.threads if self.config.parallel_build else 1
