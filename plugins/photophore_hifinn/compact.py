@@ -46,8 +46,6 @@ class GroupProfiles:
         Cluster of each group; groups of one cluster differ in their EC numbers.
     ecs
         EC numbers of each group.
-    members
-        ``shape=(groups,), dtype=int32``: proteins in each.
     codebook
         ``shape=(columns, 20), dtype=int8``: scores in steps of `BITS_PER_STEP`, residues as in `AMINO_ACIDS`.
     codes
@@ -59,7 +57,6 @@ class GroupProfiles:
     names: tuple[str, ...]
     clusters: tuple[str, ...]
     ecs: tuple[tuple[EC, ...], ...]
-    members: npt.NDArray[np.int32]
     codebook: npt.NDArray[np.int8]
     codes: npt.NDArray[np.uint16]
     offsets: npt.NDArray[np.int64]
@@ -97,7 +94,6 @@ class GroupProfiles:
             names=np.array(self.names, dtype=np.str_),
             clusters=np.array(self.clusters, dtype=np.str_),
             ecs=np.array([";".join(map(str, each)) for each in self.ecs], dtype=np.str_),
-            members=self.members,
             codebook=self.codebook,
             low=(self.codes & 0xFF).astype(np.uint8),  # apart, the bytes are more alike and shrink more
             high=(self.codes >> 8).astype(np.uint8),
@@ -119,7 +115,6 @@ class GroupProfiles:
                     names=tuple(stored["names"].tolist()),
                     clusters=tuple(stored["clusters"].tolist()),
                     ecs=tuple(split_ecs(text) for text in stored["ecs"].tolist()),
-                    members=stored["members"],
                     codebook=stored["codebook"],
                     codes=stored["low"].astype(np.uint16) | stored["high"].astype(np.uint16) << 8,
                     offsets=stored["offsets"],
@@ -173,7 +168,6 @@ def pack(
     names: Sequence[str],
     clusters: Sequence[str],
     ecs: Sequence[tuple[EC, ...]],
-    members: Sequence[int],
     scores: Sequence[npt.NDArray[np.int8]],
     *,
     seed: int = 1,
@@ -185,7 +179,6 @@ def pack(
         names=tuple(names),
         clusters=tuple(clusters),
         ecs=tuple(ecs),
-        members=np.array(members, dtype=np.int32),
         codebook=codebook,
         codes=codes,
         offsets=np.cumsum([0, *map(len, scores)], dtype=np.int64),

@@ -25,8 +25,8 @@ _ALIKE_BITS = 8.0
 #: And none at all where the best of enzymes has fewer bits than these, which is next to never right; or so many a residue of the
 #: protein that it settles it: then it has one EC number, and no group with another or with none has this share of its bits.
 _HOPELESS_BITS, _SETTLED_BITS, _CONTESTED = 16.0, 0.9, 0.5
-#: Best groups of a protein whose kin is aligned as well, and how many groups of one EC number at most.
-LEADERS, MOST_KIN = 4, 20
+#: Best groups of a protein whose EC numbers are followed, and how many groups of each are aligned as well, at most.
+LEADERS, MOST_OF_EC = 4, 20
 
 Pair = tuple[int, int]  # protein row, group
 
@@ -121,7 +121,7 @@ class Gatherer:
             (row, kin)
             for row, best in enumerate(leaders)
             for ec in {ec for hit in best for ec in hit.ecs}
-            for kin in self._kinship.of_ec[ec][:MOST_KIN]
+            for kin in self._kinship.of_ec[ec][:MOST_OF_EC]
         }
 
 

@@ -50,7 +50,6 @@ def build_profiles(proteins: Sequence[Labelled], *, seed: int, threads: int) -> 
         keys,
         [protein.relatives for protein in first],
         [protein.ecs for protein in first],
-        [len(groups[key]) for key in keys],
         scores,
         seed=seed,
         threads=threads,

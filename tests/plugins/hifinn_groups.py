@@ -50,7 +50,7 @@ def profiles_of(scores, ecs=None):
     """Return profiles of groups named g0, g1, ..., of the enzyme 1.1.1.1 unless ``ecs`` has texts for them."""
     names = [f"g{number}" for number in range(len(scores))]
     texts = ecs or ["1.1.1.1"] * len(scores)
-    return pack(names, [f"c{name}" for name in names], [split_ecs(text) for text in texts], [1] * len(scores), scores)
+    return pack(names, [f"c{name}" for name in names], [split_ecs(text) for text in texts], scores)
 
 
 def random_protein(random, residues, letters=AMINO_ACIDS):

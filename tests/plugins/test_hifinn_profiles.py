@@ -41,7 +41,7 @@ def test_profiles_come_back_as_they_were_saved(tmp_path):
     assert (loaded.names, loaded.clusters) == (("g0", "g1", "g2"), ("cg0", "cg1", "cg2"))
     assert [";".join(map(str, each)) for each in loaded.ecs] == ecs
     assert len(loaded) == 3
-    for name in ("members", "codebook", "codes", "offsets"):
+    for name in ("codebook", "codes", "offsets"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(profiles, name))
         assert getattr(loaded, name).dtype == getattr(profiles, name).dtype
     for group, wanted in enumerate(scores):
@@ -141,7 +141,6 @@ def test_offsets_that_do_not_fit_are_refused(tmp_path):
             whole.names,
             whole.clusters,
             whole.ecs,
-            whole.members,
             whole.codebook,
             whole.codes,
             np.array(offsets, dtype=np.int64),

@@ -118,13 +118,14 @@ def _unclustered_kin(
 
     Without a cluster only the protein itself is taken out; relatives that a cluster would have held must go, too.
     """
-    rows, groups, _, _ = finder.find(batch)
-    lone = np.array([not protein.ecs and not protein.cluster for protein in proteins])
-    other = np.array([not ecs for ecs in profiles.ecs])
-    wanted = lone[rows] & other[groups]
-    rows, groups = rows[wanted], groups[wanted]
-    bits = align(profiles, batch.sequences, rows, groups).bits
     kin: list[set[int]] = [set() for _ in proteins]
+    lone = [row for row, protein in enumerate(proteins) if not protein.ecs and not protein.cluster]
+    if not lone:
+        return kin
+    found = finder.find(batch.select(lone))
+    other = np.array([not ecs for ecs in profiles.ecs])[found.groups]
+    rows, groups = np.array(lone)[found.rows[other]], found.groups[other]
+    bits = align(profiles, batch.sequences, rows, groups).bits
     for row, group, score in zip(rows.tolist(), groups.tolist(), bits.tolist(), strict=True):
         if score >= _KIN_BITS * len(batch.sequences[row]):
             kin[row].add(group)
