@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("faiss")
 
+from tests.plugins.faiss_vectors import proteins, unit
+
 from photophore.hookspecs import Runtime
-from photophore.types import Embeddings
 from photophore_faiss import exact
 from photophore_faiss.config import FastScanConfig, FlatConfig, HnswConfig, IvfConfig
 from photophore_faiss.exact import nearest_exactly
@@ -26,17 +27,6 @@ INDEXES = {
 }
 
 
-def unit(rows, seed, dim=DIM):
-    values = np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
-
-
-def proteins(values):
-    """Return vectors, one a protein."""
-    ids = tuple(f"p{row}" for row in range(len(values)))
-    return Embeddings(ids, values, np.arange(len(values) + 1, dtype=np.int64), "near", "d" * 64)
-
-
 def slowly(searched, vectors, k):
     """Return the nearest by products in double precision, ties by row."""
     scores = (searched.astype(np.float64) @ vectors.astype(np.float64).T).astype(np.float32)
@@ -47,8 +37,8 @@ def slowly(searched, vectors, k):
 @pytest.mark.parametrize("name", INDEXES)
 def test_neighbours_do_not_depend_on_what_else_is_searched(name):
     index = INDEXES[name]
-    index.build(proteins(unit(1500, seed=1)))
-    values = unit(BLOCKS[0] + BLOCKS[1] + 5, seed=2)
+    index.build(proteins(unit(1500, DIM, seed=1)))
+    values = unit(BLOCKS[0] + BLOCKS[1] + 5, DIM, seed=2)
     together = index.search(proteins(values))
     order = np.random.default_rng(3).permutation(len(values))
     shuffled = index.search(proteins(values[order]))
@@ -64,7 +54,7 @@ def test_neighbours_do_not_depend_on_what_else_is_searched(name):
 def test_nearest_is_what_the_oracle_says(together, monkeypatch):
     monkeypatch.setattr(exact, "_TOGETHER", together)
     monkeypatch.setattr(exact, "_PAIRS", 37)
-    searched, vectors = unit(50, seed=4), unit(700, seed=5)
+    searched, vectors = unit(50, DIM, seed=4), unit(700, DIM, seed=5)
     for k in (1, 7, 700):
         scores, rows = nearest_exactly(searched, vectors, k)
         expected_scores, expected_rows = slowly(searched, vectors, k)
@@ -73,7 +63,7 @@ def test_nearest_is_what_the_oracle_says(together, monkeypatch):
 
 
 def test_equal_vectors_are_found_by_their_rows():
-    vectors = np.tile(unit(3, seed=6), (40, 1))  # rows 0, 3, 6, ... are one vector
+    vectors = np.tile(unit(3, DIM, seed=6), (40, 1))  # rows 0, 3, 6, ... are one vector
     scores, rows = nearest_exactly(vectors[:2], vectors, 5)
     assert rows.tolist() == [[0, 3, 6, 9, 12], [1, 4, 7, 10, 13]]
     assert (scores == scores[:, :1]).all()
@@ -82,7 +72,7 @@ def test_equal_vectors_are_found_by_their_rows():
 
 
 def test_fewer_vectors_than_are_asked_for():
-    vectors = unit(3, seed=7)
+    vectors = unit(3, DIM, seed=7)
     scores, rows = nearest_exactly(vectors[:1], vectors, 5)
     assert rows[0, 0] == 0
     assert rows[0, 3:].tolist() == [-1, -1]

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("faiss")
 
+from tests.plugins.faiss_vectors import proteins, unit
+
 from photophore.errors import DatabaseError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings
@@ -14,18 +16,6 @@ from photophore_faiss.config import FlatConfig
 from photophore_faiss.indexes import FlatIndex
 
 ROWS, DIM, K = 3000, 32, 7
-
-
-def unit(rows, seed, dim=DIM):
-    values = np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
-
-
-def proteins(values, informativeness=None):
-    """Return vectors, one a protein."""
-    ids = tuple(f"p{row}" for row in range(len(values)))
-    offsets = np.arange(len(values) + 1, dtype=np.int64)
-    return Embeddings(ids, values, offsets, "hifinn", "d" * 64, informativeness=informativeness)
 
 
 def built(values, runtime=None, **options):
@@ -36,12 +26,12 @@ def built(values, runtime=None, **options):
 
 @pytest.fixture(scope="module")
 def values():
-    return unit(ROWS, seed=1)
+    return unit(ROWS, DIM, seed=1)
 
 
 @pytest.fixture(scope="module")
 def queries():
-    return proteins(unit(301, seed=2))
+    return proteins(unit(301, DIM, seed=2))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +110,7 @@ def test_the_threads_of_a_search_change_nothing(index, values, queries):
 @pytest.mark.parametrize("rows", [1, 2, 40])
 def test_tiny_databases(rows, capfd):
     """One vector has no spread in any dimension, and is found as it is."""
-    values = unit(rows, seed=3)
+    values = unit(rows, DIM, seed=3)
     index = built(values, code="sq8")
     found = index.search(proteins(values))
     assert found.rows[:, 0].tolist() == list(range(rows))

@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("faiss")
 
+from tests.plugins.faiss_vectors import unit
+
 from photophore.errors import DatabaseError, DataError, UsageError
 from photophore.hookspecs import Runtime
 from photophore.types import Embeddings
@@ -32,11 +34,6 @@ VARIANTS = [
     ("hnsw", HnswConfig(stride=1, m=16)),
 ]
 NAMES = [f"{name}-{i}" for i, (name, _) in enumerate(VARIANTS)]
-
-
-def unit(rows, dim=32, seed=0):
-    values = np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
 def embeddings(values, lengths, digest="d" * 64):
